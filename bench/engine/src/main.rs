@@ -1,0 +1,3 @@
+//! Times the engine without a host language.
+
+fn main() {}

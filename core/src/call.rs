@@ -1,0 +1,89 @@
+//! A tool call as the engine sees it: which tool, on whose behalf, in which conversation.
+
+use std::sync::Arc;
+
+/// How much harm a tool can do; absent means not said.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Risk {
+    /// Reads, or can be undone by the caller.
+    Low,
+    /// Writes something that can be undone.
+    Medium,
+    /// Cannot be undone, or moves money or data out.
+    High,
+}
+
+impl Risk {
+    /// The text used in policies and records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+/// What a program or a framework declares of a tool when it is guarded.
+#[derive(Debug, Clone, Default)]
+pub struct ToolSpec {
+    /// The tool's own name, without prefix.
+    pub name: String,
+    /// Where it comes from: `program` for the program's own functions, else such as `mcp:server`.
+    pub source: String,
+    /// The description shown to the model, part of the definition's digest.
+    pub description: String,
+    /// JSON Schema of its arguments, when known.
+    pub schema: Option<serde_json::Value>,
+    /// Names of its parameters in order, when known; `None` where any name is taken (`**kwargs`).
+    pub parameters: Option<Vec<String>>,
+    /// Tags declared in code: they can select deny and require_approval rules, never allow rules.
+    pub tags: Vec<String>,
+    /// Risk declared in code.
+    pub risk: Option<Risk>,
+    /// The system it acts on, such as `salesforce`.
+    pub connector: Option<String>,
+    /// What it does there, such as `account.read`.
+    pub action: Option<String>,
+    /// What one call is expected to cost, in millionths of a US dollar.
+    pub cost_micro_usd: Option<i64>,
+}
+
+/// The source of tools that are the program's own functions.
+pub const PROGRAM_SOURCE: &str = "program";
+
+/// A person on whose behalf the agent acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The user's id, as the program knows it.
+    pub id: Arc<str>,
+    /// Who vouched for the id; `None` means nobody did.
+    pub verified_by: Option<Arc<str>>,
+}
+
+/// On whose behalf and in which conversation a call is made. Context variables of the host language carry it.
+#[derive(Debug, Clone)]
+pub struct CallContext {
+    /// The agent's id, when configured.
+    pub agent: Option<Arc<str>>,
+    /// The user, when known.
+    pub user: Option<User>,
+    /// The conversation.
+    pub session: Arc<str>,
+    /// True where the program named no session and the process's own is used.
+    pub implicit: bool,
+    /// One execution in the session.
+    pub run: Option<Arc<str>>,
+    /// The call id of the call that made this one.
+    pub parent: Option<Arc<str>>,
+    /// The framework's tool-call id; `None` mints one.
+    pub call_id: Option<Arc<str>>,
+    /// Canonical bytes of what `annotate` attached, recorded with the call.
+    pub annotations: Option<Arc<[u8]>>,
+    /// A mode asked for by the call; it may only tighten.
+    pub enforcement: Option<crate::decide::Enforcement>,
+}

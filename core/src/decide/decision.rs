@@ -1,0 +1,159 @@
+//! What a decision is: a value, never an error.
+
+use std::sync::Arc;
+
+/// What the policy says of a call. The order is the order of strictness: the greatest wins.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It may run.
+    Allow,
+    /// A person has to say yes first.
+    RequireApproval,
+    /// It may not run.
+    Deny,
+}
+
+impl Verdict {
+    /// The text used in policies, records and every language.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::RequireApproval => "require_approval",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// What the enforcement mode made of the verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// The body runs.
+    Run,
+    /// The body does not run.
+    Refused,
+    /// People are asked; the body waits.
+    Asked,
+}
+
+impl Effect {
+    /// The text used in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Refused => "refused",
+            Self::Asked => "asked",
+        }
+    }
+}
+
+/// How much of a verdict is enforced. The order is the order of strictness.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Enforcement {
+    /// Everything runs; the verdict is recorded.
+    Observe,
+    /// A deny becomes a require_approval.
+    StepUp,
+    /// As decided.
+    #[default]
+    Progressive,
+    /// A require_approval becomes a deny.
+    Block,
+}
+
+impl Enforcement {
+    /// The text used in policies, records and every language.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::StepUp => "step_up",
+            Self::Progressive => "progressive",
+            Self::Block => "block",
+        }
+    }
+}
+
+macro_rules! reason_codes {
+    ($($variant:ident $text:literal $doc:literal;)*) => {
+        /// Why a decision is what it is: a closed set of stable codes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ReasonCode { $(#[doc = $doc] $variant,)* }
+
+        impl ReasonCode {
+            /// All codes, in the order of the published table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The stable text.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// One line for the documentation.
+            #[must_use]
+            pub const fn describe(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)* }
+            }
+        }
+    };
+}
+
+reason_codes! {
+    Rule "rule" "a rule of the policy asked for it";
+    Default "default" "no rule matched, so the policy's default holds";
+    NoPolicy "no_policy_configured" "there is no policy, or one without any rule, scope or limit";
+    OutOfScope "out_of_scope" "the tool is not in the policy's scope";
+    ConditionFailed "condition_failed" "a condition could not be evaluated, which only tightens";
+    MalformedArguments "malformed_arguments" "the arguments are not well-formed";
+    CaptureFailed "capture_failed" "an argument could not be captured";
+    UnknownTag "unknown_tag" "the tool declares a tag that the policy's vocabulary does not have";
+    NoApprover "no_approver" "a person has to say yes and nobody can be asked";
+    Unrecorded "unrecorded" "the decision could not be recorded";
+    Closed "closed" "the guard was closed";
+    Internal "internal" "a defect of this product was contained";
+}
+
+/// What was decided of one call and why.
+///
+/// Texts are shared with the policy, so that an allow copies nothing.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// What the policy says.
+    pub verdict: Verdict,
+    /// What the enforcement mode made of it.
+    pub effect: Effect,
+    /// Why, as a stable code.
+    pub reason_code: ReasonCode,
+    /// Why, for people.
+    pub reason: Option<Arc<str>>,
+    /// What the model is told.
+    pub reason_for_agent: Option<Arc<str>>,
+    /// Ids of the rules that asked for the verdict, layer first: `local/big-refunds`.
+    pub rules: Arc<[Arc<str>]>,
+    /// SHA-256 of the policy's canonical form.
+    pub policy: [u8; 32],
+    /// The mode that was in force.
+    pub enforcement: Enforcement,
+    /// The part of a condition that failed, for `condition_failed`; or what could not be captured.
+    pub detail: Option<Arc<str>>,
+}

@@ -1,0 +1,1 @@
+//! Redaction: what of arguments and results may be recorded. One rule for every channel.

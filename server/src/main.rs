@@ -1,0 +1,3 @@
+//! The binary `counterseal`: hands its arguments to the command line.
+
+fn main() {}
