@@ -1,0 +1,87 @@
+# Everything a newcomer or a machine runs. `make demo` and `make test` need Rust, Python 3.10+, make and a C compiler, nothing else.
+# Tools and environments live in .cache/, builds in target/; nothing is installed outside the checkout.
+
+PYTHON ?= python3
+CACHE := $(CURDIR)/.cache
+UV := $(CACHE)/bootstrap/bin/uv
+DENY := $(CACHE)/tools/bin/cargo-deny
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find core server bindings-python/src -name '*.rs' -o -name '*.toml' -o -name '*.yaml' -path '*src*' 2>/dev/null)
+PYTHON_SOURCES := pyproject.toml $(shell find bindings-python/python -name '*.py' -o -name '*.pyi' 2>/dev/null)
+WHEEL := $(CACHE)/wheel/.built
+export UV_CACHE_DIR := $(CACHE)/uv
+export UV_PYTHON_DOWNLOADS := never
+export PYTHONDONTWRITEBYTECODE := 1
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: help demo test lint rust-test python-test project-test bench soak requirements clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(CACHE)/demo/.installed ## guard AgentDojo's tools and replay its tasks and attacks
+	$(CACHE)/demo/bin/python -m examples.agentdojo
+
+test: lint rust-test python-test project-test ## everything that must pass; long trials run a tenth of their length
+
+lint: $(CACHE)/lint/.installed $(DENY) ## formatting, lints as errors, licences, stubs, file lengths, generated files
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	$(DENY) --log-level error check bans licenses sources
+	$(CACHE)/lint/bin/ruff format --check --quiet .
+	$(CACHE)/lint/bin/ruff check --quiet .
+	$(CACHE)/lint/bin/mypy
+	$(CACHE)/lint/bin/python -m mypy.stubtest counterseal --mypy-config-file pyproject.toml --allowlist bindings-python/stubtest-allowlist.txt
+
+rust-test: ## the core, the ledger and the command line
+	cargo test --workspace --exclude counterseal-python --locked
+
+python-test: $(WHEEL) $(UV) ## the Python package on every interpreter of the machine
+	$(PYTHON) tests/interpreters.py --uv $(UV) --cache $(CACHE) --wheel-dir $(CACHE)/wheel --requirements tests/requirements/test.txt -- bindings-python/tests tests/replay
+
+project-test: $(CACHE)/test/.installed $(CACHE)/peers/.installed ## oracle, bad inputs, defects, examples, the repository's own rules
+	$(CACHE)/test/bin/python -m pytest -q tests/oracle tests/bad tests/defects tests/repository tests/examples
+
+bench: $(CACHE)/peers/.installed ## every figure of the report, side by side with the peers; writes bench/out/
+	$(CACHE)/peers/bin/python -m bench
+
+soak: export COUNTERSEAL_TRIALS := whole
+soak: export COUNTERSEAL_FUZZ_SECONDS ?= 600
+soak: rust-test python-test project-test ## the long trials whole
+
+$(UV): tests/requirements/bootstrap.txt
+	$(PYTHON) -m venv $(CACHE)/bootstrap
+	$(CACHE)/bootstrap/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(DENY):
+	cargo install cargo-deny --locked --version 0.20.2 --root $(CACHE)/tools --quiet
+
+$(CACHE)/maturin/.installed: tests/requirements/maturin.txt $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) $(CACHE)/maturin
+	$(UV) pip install --quiet --python $(CACHE)/maturin --require-hashes -r $<
+	@touch $@
+
+$(WHEEL): $(CACHE)/maturin/.installed $(RUST_SOURCES) $(PYTHON_SOURCES)
+	@mkdir -p $(CACHE)/wheel && rm -f $(CACHE)/wheel/*.whl
+	$(CACHE)/maturin/bin/maturin build --quiet --release --locked --out $(CACHE)/wheel
+	@touch $@
+
+define environment
+$(CACHE)/$(1)/.installed: $(2) $(UV) $(WHEEL)
+	$(UV) venv --quiet --clear --python $(PYTHON) $(CACHE)/$(1)
+	$(foreach list,$(2),$(UV) pip install --quiet --python $(CACHE)/$(1) --no-deps --require-hashes -r $(list) &&) true
+	$(UV) pip install --quiet --python $(CACHE)/$(1) --no-deps --reinstall $(CACHE)/wheel/*.whl
+	@touch $$@
+endef
+
+$(eval $(call environment,lint,tests/requirements/lint.txt))
+$(eval $(call environment,test,tests/requirements/test.txt))
+$(eval $(call environment,peers,bench/peers/requirements.txt tests/defects/requirements-peers.txt))
+$(eval $(call environment,demo,examples/agentdojo/requirements.txt))
+
+requirements: $(UV) ## rewrite the pinned lists from their .in files
+	for list in bootstrap lint maturin test; do \
+	  $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links tests/requirements/$$list.in -o tests/requirements/$$list.txt || exit 1; done
+
+clean: ## remove builds and caches
+	rm -rf target $(CACHE) bench/out
