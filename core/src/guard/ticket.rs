@@ -1,0 +1,65 @@
+//! What stands between "it may run" and "it ran": completing it is recorded, and so is losing it.
+
+use super::{Captured, Guard, Tool};
+use crate::clock::UnixNanos;
+use crate::ledger::{ActionId, Outcome};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Permission for one run of one call.
+///
+/// Give it back with [`Ticket::complete`]. One that is dropped instead counts as run and is recorded with the outcome `unknown`.
+pub struct Ticket {
+    guard: Arc<Guard>,
+    tool: Arc<Tool>,
+    action_id: ActionId,
+    decided_at: UnixNanos,
+    started: Instant,
+    open: bool,
+}
+
+impl Ticket {
+    pub(super) fn new(guard: Arc<Guard>, tool: Arc<Tool>, action_id: ActionId, decided_at: UnixNanos) -> Self {
+        Self { guard, tool, action_id, decided_at, started: Instant::now(), open: true }
+    }
+
+    /// The id of the decided call.
+    #[must_use]
+    pub const fn action_id(&self) -> ActionId {
+        self.action_id
+    }
+
+    /// The tool it was given for.
+    #[must_use]
+    pub const fn tool(&self) -> &Arc<Tool> {
+        &self.tool
+    }
+
+    /// Records how the call ended. Never fails: what cannot be recorded is counted in the guard's health.
+    pub fn complete(mut self, outcome: Outcome, result: &Captured<'_>) {
+        self.finish(outcome, result);
+    }
+
+    fn finish(&mut self, outcome: Outcome, result: &Captured<'_>) {
+        self.open = false;
+        let ran = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        // the wall clock is not read again: a second reading costs as much as the whole record and may go back
+        let ended = UnixNanos(self.decided_at.0.saturating_add(i64::try_from(ran).unwrap_or(i64::MAX)));
+        self.guard.record_completion(&self.tool, self.action_id, ended, ran, outcome, result);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.open {
+            self.finish(Outcome::Unknown, &Captured::Nothing);
+        }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").field("action_id", &self.action_id).finish_non_exhaustive()
+    }
+}
