@@ -1,1 +1,29 @@
-//! The memory-mapped ring that holds records until the writer has put them into the ledger.
+//! The ring that holds records from the moment a call is decided until the writer has put them into the ledger.
+//!
+//! One process creates a [`Spool`] for its stream; any of its threads appends ([`Spool::append`]), one thread consumes
+//! ([`Consumer`]). The ring is a file mapped shared, so that what was appended survives the death of the process (not of
+//! the machine) without a system call on the way. Another process reads what a dead one left with [`read_leftover`].
+//!
+//! What holds:
+//! - A record is visible to a reader only after its commit marker, which is the absolute position of the record under a
+//!   secret nonce. A marker of an earlier lap, or one written by a record's own bytes, never matches.
+//! - The file is allocated before it is mapped, so that no access can fail for want of disk space.
+//! - A forked child never touches its parent's mapping: every entry point compares [`generation`] first.
+//! - All unsafe code of Counterseal's core is in this crate, in `mapping`, `ring` and `fork`.
+
+mod doorbell;
+mod error;
+mod fork;
+mod layout;
+mod leftover;
+mod mapping;
+mod marker;
+mod plain;
+mod ring;
+mod room;
+mod spool;
+
+pub use error::{AppendError, LeftoverError};
+pub use fork::generation;
+pub use leftover::{Leftover, read_leftover};
+pub use spool::{Consumer, Identity, Read, Spool, Statistics};

@@ -1,0 +1,401 @@
+//! The public face: a spool of either kind, its producers and its one consumer.
+
+use crate::doorbell::Doorbell;
+use crate::error::AppendError;
+use crate::layout::{Class, HEADER, Progress, round_capacity};
+use crate::plain::Plain;
+use crate::ring::Ring;
+use crate::room::Room;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Whose spool it is.
+#[derive(Clone)]
+pub struct Identity {
+    /// The stream's 128 bits.
+    pub stream: [u8; 16],
+    /// Random and secret; commit markers depend on it.
+    pub nonce: [u8; 16],
+    /// The machine's boot, so that a later process can tell whether the page cache is still the one written to.
+    pub boot: [u8; 16],
+    /// The process.
+    pub pid: u32,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("stream", &self.stream).field("pid", &self.pid).finish_non_exhaustive()
+    }
+}
+
+/// What happened so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Statistics {
+    /// Bytes reserved and not released.
+    pub used: u64,
+    /// Bytes it holds at most.
+    pub capacity: u64,
+    /// Times a producer had to wait for room.
+    pub waits: u64,
+    /// Records refused for want of room.
+    pub refused: u64,
+}
+
+#[derive(Debug)]
+enum Store {
+    Ring(Ring),
+    Plain(Plain),
+}
+
+/// Where records lie until the consumer has them. Shared by all threads of the process that created it; a forked child
+/// gets [`AppendError::Forked`].
+#[derive(Debug)]
+pub struct Spool {
+    store: Store,
+    doorbell: Doorbell,
+    room: Room,
+    waits: AtomicU64,
+}
+
+impl Spool {
+    /// Creates the file at `path` (0600; it must not exist) with room for about `capacity` bytes (rounded up to a power of
+    /// two, 4 KiB to 1 GiB), and the one consumer of it.
+    ///
+    /// # Errors
+    /// The file exists, or cannot be created, allocated or mapped. A file that could not be made whole is removed.
+    pub fn create(path: &Path, capacity: usize, identity: &Identity) -> io::Result<(Arc<Self>, Consumer)> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        let made = Self::fill(file, round_capacity(capacity), identity);
+        if made.is_err() {
+            let _the_first_error_says_more = std::fs::remove_file(path);
+        }
+        made
+    }
+
+    /// Like [`Spool::create`] as on a file system without shared mappings: one write(2) a record.
+    ///
+    /// # Errors
+    /// As for [`Spool::create`].
+    pub fn create_plain(path: &Path, capacity: usize, identity: &Identity) -> io::Result<(Arc<Self>, Consumer)> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        Ok(Self::over(Store::Plain(Plain::create(file, round_capacity(capacity), identity)?)))
+    }
+
+    fn fill(file: File, capacity: u64, identity: &Identity) -> io::Result<(Arc<Self>, Consumer)> {
+        allocate(&file, capacity + HEADER as u64)?;
+        let store = match Ring::create(&file, capacity, identity) {
+            Ok(ring) => Store::Ring(ring),
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NODEV.raw_os_error()) => {
+                Store::Plain(Plain::create(file, capacity, identity)?)
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Self::over(store))
+    }
+
+    fn over(store: Store) -> (Arc<Self>, Consumer) {
+        let spool = Self { store, doorbell: Doorbell::default(), room: Room::default(), waits: AtomicU64::new(0) };
+        let spool = Arc::new(spool);
+        let consumer = Consumer { spool: Arc::clone(&spool), at: 0, buffer: Vec::new() };
+        (spool, consumer)
+    }
+
+    /// Appends a record of `length` bytes that `fill` writes (every byte of the slice it gets, which holds leftovers), and
+    /// gives the position behind it. Without room it waits at most `patience`.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; nothing was appended then, and a refusal for want of room is counted.
+    #[inline]
+    pub fn append(
+        &self,
+        kind: u8,
+        length: usize,
+        patience: Duration,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<u64, AppendError> {
+        if !self.is_ours() {
+            return Err(AppendError::Forked);
+        }
+        if length > self.limit() {
+            return Err(AppendError::TooLarge { size: length, limit: self.limit() });
+        }
+        match &self.store {
+            Store::Ring(ring) => {
+                let reserved = match ring.reserve(length) {
+                    Some(reserved) => reserved,
+                    None => self.wait_for(length, patience, || ring.reserve(length))?,
+                };
+                ring.fill(reserved, kind, length, fill);
+                self.doorbell.after_append(reserved.pressed);
+                Ok(reserved.end)
+            }
+            Store::Plain(plain) => self.append_plain(plain, kind, length, patience, fill),
+        }
+    }
+
+    #[cold]
+    fn append_plain(
+        &self,
+        plain: &Plain,
+        kind: u8,
+        length: usize,
+        patience: Duration,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<u64, AppendError> {
+        // `has_room` is asked again under the lock of `append`; another producer may have been faster
+        let mut fill = Some(fill);
+        let mut attempt =
+            || match plain.append(kind, length, |place| fill.take().into_iter().for_each(|fill| fill(place))) {
+                Ok(None) => None,
+                Ok(Some(end)) => Some(Ok(end)),
+                Err(error) => Some(Err(error)),
+            };
+        let end = match attempt() {
+            Some(outcome) => outcome,
+            None => self.wait_for(length, patience, attempt)?,
+        }?;
+        self.doorbell.after_append(end.saturating_sub(plain.tail()) >= plain.capacity() / 2);
+        Ok(end)
+    }
+
+    /// The way of a producer that found no room: wakes the consumer, sleeps until there is some, tries again.
+    #[cold]
+    fn wait_for<T>(
+        &self,
+        length: usize,
+        patience: Duration,
+        mut attempt: impl FnMut() -> Option<T>,
+    ) -> Result<T, AppendError> {
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        let deadline = Instant::now().checked_add(patience).unwrap_or_else(Instant::now);
+        loop {
+            self.doorbell.ring();
+            if !self.room.wait(deadline, || self.has_room(length)) {
+                match &self.store {
+                    Store::Ring(ring) => ring.refuse(),
+                    Store::Plain(plain) => plain.refuse(),
+                };
+                return Err(AppendError::Full);
+            }
+            if let Some(done) = attempt() {
+                return Ok(done);
+            }
+        }
+    }
+
+    fn has_room(&self, length: usize) -> bool {
+        match &self.store {
+            Store::Ring(ring) => ring.has_room(length),
+            Store::Plain(plain) => plain.has_room(length),
+        }
+    }
+
+    /// Whether this process created it, rather than being forked from the one that did.
+    #[inline]
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        match &self.store {
+            Store::Ring(ring) => ring.is_ours(),
+            Store::Plain(plain) => plain.is_ours(),
+        }
+    }
+
+    /// The most bytes one record may have.
+    #[inline]
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        match &self.store {
+            Store::Ring(ring) => ring.limit(),
+            Store::Plain(plain) => plain.limit(),
+        }
+    }
+
+    /// Where the next record will be appended; 0 in a child.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        match &self.store {
+            _ if !self.is_ours() => 0,
+            Store::Ring(ring) => ring.head(),
+            Store::Plain(plain) => plain.head(),
+        }
+    }
+
+    /// Up to where the consumer has released; 0 in a child.
+    #[must_use]
+    pub fn released(&self) -> u64 {
+        match &self.store {
+            _ if !self.is_ours() => 0,
+            Store::Ring(ring) => ring.tail(),
+            Store::Plain(plain) => plain.tail(),
+        }
+    }
+
+    /// Wakes the consumer now instead of at its next tick.
+    pub fn wake_consumer(&self) {
+        self.doorbell.ring();
+    }
+
+    /// Waits until everything before `position` was released, at most until `deadline`; whether it was.
+    #[must_use]
+    pub fn wait_released(&self, position: u64, deadline: Instant) -> bool {
+        self.is_ours() && self.room.wait(deadline, || self.released() >= position)
+    }
+
+    /// Waits until everything before `position` was released or `gone` says that nobody will.
+    #[must_use]
+    pub fn wait_released_unless(&self, position: u64, deadline: Instant, gone: impl Fn() -> bool) -> bool {
+        self.is_ours()
+            && self.room.wait(deadline, || self.released() >= position || gone())
+            && self.released() >= position
+    }
+
+    /// Wakes those who wait in [`Spool::wait_released_unless`], so that they ask again whether anybody will.
+    pub fn wake_waiters(&self) {
+        self.room.wake();
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let waits = self.waits.load(Ordering::Relaxed);
+        let used = self.head().saturating_sub(self.released());
+        match &self.store {
+            _ if !self.is_ours() => Statistics { used: 0, capacity: 0, waits: 0, refused: 0 },
+            Store::Ring(ring) => Statistics { used, capacity: ring.capacity(), waits, refused: ring.refused() },
+            Store::Plain(plain) => Statistics { used, capacity: plain.capacity(), waits, refused: plain.refused() },
+        }
+    }
+}
+
+/// Allocates `length` bytes on the disk, so that a full disk is an error here and never a signal later.
+fn allocate(file: &File, length: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, length) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS | rustix::io::Errno::INVAL) => {
+            let zeros = [0u8; HEADER];
+            for offset in (0..length).step_by(HEADER) {
+                file.write_all_at(&zeros, offset)?;
+            }
+        }
+        Err(error) => return Err(error.into()),
+    }
+    file.set_len(length)
+}
+
+/// What the consumer finds next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Read<'a> {
+    /// A record.
+    Record {
+        /// What the producer said it is.
+        kind: u8,
+        /// Its bytes.
+        payload: &'a [u8],
+    },
+    /// A record whose producer panicked while writing it.
+    Abandoned,
+    /// A record was begun and is not committed yet.
+    Pending,
+    /// There is nothing more.
+    Empty,
+}
+
+/// The one reader of a spool. What it has read stays in the spool until it releases it.
+#[derive(Debug)]
+pub struct Consumer {
+    spool: Arc<Spool>,
+    /// Up to where it has read.
+    at: u64,
+    /// The record being looked at, in a plain spool.
+    buffer: Vec<u8>,
+}
+
+impl Consumer {
+    /// The next record, in the order of reservation. The consumer stands behind it afterwards.
+    ///
+    /// # Errors
+    /// Only of a plain spool, whose file could not be read.
+    pub fn read(&mut self) -> io::Result<Read<'_>> {
+        match &self.spool.store {
+            Store::Ring(ring) => loop {
+                if self.at == ring.head() {
+                    return Ok(Read::Empty);
+                }
+                let place = self.at;
+                let Some(found) = ring.committed(place) else { return Ok(Read::Pending) };
+                self.at = found.end;
+                match found.shape.class {
+                    Class::Pad => {}
+                    Class::Abandoned => return Ok(Read::Abandoned),
+                    Class::Record => {
+                        return Ok(Read::Record { kind: found.shape.kind, payload: ring.payload(place, found) });
+                    }
+                }
+            },
+            Store::Plain(plain) => {
+                if self.at == plain.head() {
+                    return Ok(Read::Empty);
+                }
+                let (kind, end) = plain.read(self.at, &mut self.buffer)?;
+                self.at = end;
+                Ok(Read::Record { kind, payload: &self.buffer })
+            }
+        }
+    }
+
+    /// Up to where it has read.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.at
+    }
+
+    /// Gives back everything read so far, with a `note` and the number of refusals accounted for, both of which a later
+    /// process finds if this one dies. Producers and waiters are woken.
+    ///
+    /// # Errors
+    /// Only of a plain spool, whose file could not be written.
+    pub fn release(&mut self, note: u64, refused: u64) -> io::Result<()> {
+        let progress = Progress { tail: self.at, note, refused, base: 0 };
+        match &self.spool.store {
+            Store::Ring(ring) => ring.release(progress),
+            Store::Plain(plain) => plain.release(progress)?,
+        }
+        self.spool.room.wake();
+        Ok(())
+    }
+
+    /// Stands again behind what was released last: everything after it will be read again.
+    pub fn rewind(&mut self) {
+        self.at = self.spool.released();
+    }
+
+    /// Makes the pages of the ring writable ahead of use.
+    pub fn populate(&self) {
+        if let Store::Ring(ring) = &self.spool.store {
+            ring.populate();
+        }
+    }
+
+    /// Sleeps for `at_most` (until a record comes where it is `None`), or until the spool is half full or somebody wakes
+    /// it. It may return early. Always from the same thread.
+    pub fn sleep(&self, at_most: Option<Duration>) {
+        self.spool.doorbell.sleep(at_most, || {
+            let waiting = self.spool.head().saturating_sub(self.at);
+            match at_most {
+                None => waiting > 0,
+                Some(_) => waiting > self.spool.statistics().capacity / 2,
+            }
+        });
+    }
+
+    /// The spool.
+    #[must_use]
+    pub const fn spool(&self) -> &Arc<Spool> {
+        &self.spool
+    }
+}
