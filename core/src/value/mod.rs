@@ -1,6 +1,41 @@
 //! The one value model: what every language's arguments and results become before anything looks at them.
+//!
+//! [`encode()`] writes a value's one canonical text, [`digest`] its keyed digest, [`json`] and [`decode()`] read it back
+//! (`docs/formats.md` §1 and §2).
+
+pub mod decimal;
+pub mod digest;
+pub mod integer;
+pub mod json;
+pub mod text;
+pub mod time;
+
+mod decode;
+mod double;
+mod encode;
+mod from_json;
+mod map;
+mod set;
+
+pub use decode::{decode, decode_redacted};
+pub use encode::encode;
+pub use from_json::from_json;
+pub use map::{key_text, map};
+pub use set::sort_as_set;
 
 use std::borrow::Cow;
+
+/// How many lists and maps may lie around a value: a scalar alone has depth 0.
+pub const MAX_DEPTH: usize = 64;
+
+/// How many bytes a value's canonical encoding may have.
+pub const MAX_BYTES: usize = 1 << 20;
+
+/// How many values a value may consist of: each scalar, list and map counts one.
+pub const MAX_VALUES: usize = 65_536;
+
+/// The greatest integer up to which every integer is also a double; beyond it an integer is written as a tagged text.
+pub const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
 /// A captured value. Text and bytes are lent by the host language where it can lend them.
 ///
