@@ -18,8 +18,10 @@ pub struct Part<'a> {
 }
 
 /// The tool of a decided call; everything but the name is fixed when the tool is guarded.
+///
+/// `S` is how texts in lists are held: shared with the policy on the hot path, lent by the spool in the writer.
 #[derive(Debug, Clone, Copy)]
-pub struct ToolEntry<'a> {
+pub struct ToolEntry<'a, S = Arc<str>> {
     /// Where the tool comes from.
     pub source: &'a str,
     /// The tool's own name.
@@ -27,7 +29,7 @@ pub struct ToolEntry<'a> {
     /// SHA-256 of its definition.
     pub digest: [u8; 32],
     /// Tags of policy and code together, sorted.
-    pub tags: &'a [Arc<str>],
+    pub tags: &'a [S],
     /// `low`, `medium` or `high`.
     pub risk: Option<&'a str>,
     /// The system it acts on.
@@ -55,9 +57,9 @@ pub struct ContextEntry<'a> {
     pub parent: Option<&'a str>,
 }
 
-/// A decided call, recorded before its body runs.
+/// A decided call, recorded before its body runs. `S`: see [`ToolEntry`].
 #[derive(Debug, Clone, Copy)]
-pub struct Decided<'a> {
+pub struct Decided<'a, S = Arc<str>> {
     /// Names the call in every later record.
     pub action_id: ActionId,
     /// When it was decided.
@@ -67,7 +69,7 @@ pub struct Decided<'a> {
     /// The call digest; `None` where the arguments could not be captured.
     pub digest: Option<[u8; 32]>,
     /// Which tool.
-    pub tool: ToolEntry<'a>,
+    pub tool: ToolEntry<'a, S>,
     /// In which conversation.
     pub context: ContextEntry<'a>,
     /// What the policy said.
@@ -77,7 +79,7 @@ pub struct Decided<'a> {
     /// Why, as a stable code.
     pub reason_code: &'static str,
     /// Ids of the rules that asked for it.
-    pub rules: &'a [Arc<str>],
+    pub rules: &'a [S],
     /// The policy's version.
     pub policy: [u8; 32],
     /// The mode in force.
