@@ -46,14 +46,14 @@ impl Doorbell {
         }
     }
 
-    /// Sleeps for `at_most`, or until a record comes where it is `None`; not at all where `wanted` says there is work.
-    /// Only the consumer's thread calls it. It may return early.
-    pub(crate) fn sleep(&self, at_most: Option<Duration>, wanted: impl Fn() -> bool) {
+    /// Sleeps until somebody rings, at most for `time`; where `parked`, also until there is a record; not at all where
+    /// `wanted` says there is work. Only the consumer's thread calls it. It may return early.
+    pub(crate) fn sleep(&self, parked: bool, time: Option<Duration>, wanted: impl Fn() -> bool) {
         self.consumer.get_or_init(thread::current);
-        self.state.store(if at_most.is_some() { DOZING } else { PARKED }, Ordering::SeqCst);
+        self.state.store(if parked { PARKED } else { DOZING }, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         if !wanted() && !self.rung.load(Ordering::SeqCst) {
-            match at_most {
+            match time {
                 Some(time) => thread::park_timeout(time),
                 None => thread::park(),
             }

@@ -16,6 +16,9 @@ pub enum AppendError {
         /// The most it takes: a quarter of the capacity.
         limit: usize,
     },
+    /// It was sealed: its owner is closing.
+    #[error("the spool was closed")]
+    Sealed,
     /// This process was forked from the one that owns the spool.
     #[error("the spool belongs to the process this one was forked from")]
     Forked,

@@ -35,6 +35,9 @@ pub(crate) const MODE_RING: u32 = 0;
 /// Records are appended to the file with one write(2) each.
 pub(crate) const MODE_PLAIN: u32 = 1;
 
+/// Set in the head when nothing more may be appended. Positions stay below it: at a gigabyte a second for 292 years.
+pub(crate) const SEALED: u64 = 1 << 63;
+
 /// Bytes before a record's payload: the commit marker and the shape word.
 pub(crate) const SLOT_HEADER: usize = 16;
 /// Slots begin at multiples of this, so that a slot header always fits before the ring's end.

@@ -4,7 +4,7 @@
 
 use crate::error::LeftoverError;
 use crate::layout::{
-    ALIGN, Class, HEADER, MAGIC, MODE_PLAIN, MODE_RING, Progress, SLOT_HEADER, Shape, VERSION, at, slot_size,
+    ALIGN, Class, HEADER, MAGIC, MODE_PLAIN, MODE_RING, Progress, SEALED, SLOT_HEADER, Shape, VERSION, at, slot_size,
 };
 use crate::marker::Marker;
 use std::fs::File;
@@ -70,7 +70,7 @@ pub fn read_leftover(path: &Path) -> Result<Leftover, LeftoverError> {
     };
     match mode {
         MODE_RING => {
-            let head = word(&bytes, at::HEAD).unwrap_or(0);
+            let head = word(&bytes, at::HEAD).unwrap_or(0) & !SEALED;
             if !progress.tail.is_multiple_of(ALIGN)
                 || head.checked_sub(progress.tail).is_none_or(|used| used > capacity)
             {

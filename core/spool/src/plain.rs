@@ -30,6 +30,7 @@ struct State {
     /// The position of the first byte after the header.
     base: u64,
     which: u64,
+    sealed: bool,
     buffer: Vec<u8>,
 }
 
@@ -82,15 +83,23 @@ impl Plain {
         self.refused.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).sealed
+    }
+
+    pub(crate) fn seal(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).sealed = true;
+    }
+
     pub(crate) fn has_room(&self, length: usize) -> bool {
         self.head().saturating_sub(self.tail()).saturating_add(slot_size(length)) <= self.capacity
     }
 
-    /// Writes one record; its end, or `None` without room. A write that fails or stops halfway leaves the head where it
+    /// Writes one record; its end, or `None` without room or once sealed. A write that fails or stops halfway leaves the head where it
     /// was, so that the next one overwrites it.
     pub(crate) fn append(&self, kind: u8, length: usize, fill: impl FnOnce(&mut [u8])) -> io::Result<Option<u64>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.has_room(length) {
+        if state.sealed || !self.has_room(length) {
             return Ok(None);
         }
         let head = self.head();

@@ -2,7 +2,9 @@
 
 #![expect(unsafe_code, reason = "places records in mapped memory that several threads write to at once")]
 
-use crate::layout::{ALIGN, Class, HEADER, MAGIC, MODE_RING, Progress, SLOT_HEADER, Shape, VERSION, at, slot_size};
+use crate::layout::{
+    ALIGN, Class, HEADER, MAGIC, MODE_RING, Progress, SEALED, SLOT_HEADER, Shape, VERSION, at, slot_size,
+};
 use crate::mapping::Mapping;
 use crate::marker::Marker;
 use crate::spool::Identity;
@@ -89,7 +91,17 @@ impl Ring {
     }
 
     pub(crate) fn head(&self) -> u64 {
-        self.word(at::HEAD).load(Ordering::SeqCst)
+        self.word(at::HEAD).load(Ordering::SeqCst) & !SEALED
+    }
+
+    /// Whether nothing more may be appended.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.word(at::HEAD).load(Ordering::SeqCst) & SEALED != 0
+    }
+
+    /// No reservation succeeds after this; those made before are still committed.
+    pub(crate) fn seal(&self) {
+        self.word(at::HEAD).fetch_or(SEALED, Ordering::SeqCst);
     }
 
     pub(crate) fn tail(&self) -> u64 {
@@ -129,13 +141,16 @@ impl Ring {
         head.saturating_sub(tail).saturating_add(pad).saturating_add(size) <= self.capacity
     }
 
-    /// Takes room for `length` bytes (at most [`Ring::limit`]); `None` if there is none now.
+    /// Takes room for `length` bytes (at most [`Ring::limit`]); `None` if there is none now, or the ring is sealed.
     #[inline]
     pub(crate) fn reserve(&self, length: usize) -> Option<Reserved> {
         debug_assert!(length <= self.limit(), "the caller compares with the limit");
         let heads = self.word(at::HEAD);
         let mut head = heads.load(Ordering::Relaxed);
         loop {
+            if head & SEALED != 0 {
+                return None;
+            }
             let (pad, size) = self.needs(head, length);
             let end = head.wrapping_add(pad).wrapping_add(size);
             // Acquire: the consumer has read what it released before this producer overwrites it.

@@ -174,8 +174,11 @@ impl Spool {
         self.waits.fetch_add(1, Ordering::Relaxed);
         let deadline = Instant::now().checked_add(patience).unwrap_or_else(Instant::now);
         loop {
+            if self.is_sealed() {
+                return Err(AppendError::Sealed);
+            }
             self.doorbell.ring();
-            if !self.room.wait(deadline, || self.has_room(length)) {
+            if !self.room.wait(deadline, || self.has_room(length) || self.is_sealed()) {
                 match &self.store {
                     Store::Ring(ring) => ring.refuse(),
                     Store::Plain(plain) => plain.refuse(),
@@ -192,6 +195,25 @@ impl Spool {
         match &self.store {
             Store::Ring(ring) => ring.has_room(length),
             Store::Plain(plain) => plain.has_room(length),
+        }
+    }
+
+    /// Refuses every record from now on ([`AppendError::Sealed`]); what was reserved before will still be committed. The
+    /// consumer that then reads up to [`Read::Empty`] has read everything that any caller was told was taken.
+    pub fn seal(&self) {
+        if self.is_ours() {
+            match &self.store {
+                Store::Ring(ring) => ring.seal(),
+                Store::Plain(plain) => plain.seal(),
+            }
+            self.room.wake();
+        }
+    }
+
+    fn is_sealed(&self) -> bool {
+        match &self.store {
+            Store::Ring(ring) => ring.is_sealed(),
+            Store::Plain(plain) => plain.is_sealed(),
         }
     }
 
@@ -259,6 +281,38 @@ impl Spool {
         self.room.wake();
     }
 
+    const fn capacity(&self) -> u64 {
+        match &self.store {
+            Store::Ring(ring) => ring.capacity(),
+            Store::Plain(plain) => plain.capacity(),
+        }
+    }
+
+    /// How many records were appended and not released, as far as they are committed without a gap. Walks over them; a
+    /// consumer that moves meanwhile makes it an estimate.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        let mut position = self.released();
+        let mut count = 0;
+        let head = self.head();
+        let mut buffer = Vec::new();
+        while position < head {
+            position = match &self.store {
+                Store::Ring(ring) => {
+                    let Some(found) = ring.committed(position) else { break };
+                    count += u64::from(found.shape.class == Class::Record);
+                    found.end
+                }
+                Store::Plain(plain) => {
+                    let Ok((_, end)) = plain.read(position, &mut buffer) else { break };
+                    count += 1;
+                    end
+                }
+            };
+        }
+        count
+    }
+
     /// What happened so far.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
@@ -266,8 +320,8 @@ impl Spool {
         let used = self.head().saturating_sub(self.released());
         match &self.store {
             _ if !self.is_ours() => Statistics { used: 0, capacity: 0, waits: 0, refused: 0 },
-            Store::Ring(ring) => Statistics { used, capacity: ring.capacity(), waits, refused: ring.refused() },
-            Store::Plain(plain) => Statistics { used, capacity: plain.capacity(), waits, refused: plain.refused() },
+            Store::Ring(ring) => Statistics { used, capacity: self.capacity(), waits, refused: ring.refused() },
+            Store::Plain(plain) => Statistics { used, capacity: self.capacity(), waits, refused: plain.refused() },
         }
     }
 }
@@ -381,16 +435,20 @@ impl Consumer {
         }
     }
 
-    /// Sleeps for `at_most` (until a record comes where it is `None`), or until the spool is half full or somebody wakes
-    /// it. It may return early. Always from the same thread.
-    pub fn sleep(&self, at_most: Option<Duration>) {
-        self.spool.doorbell.sleep(at_most, || {
-            let waiting = self.spool.head().saturating_sub(self.at);
-            match at_most {
-                None => waiting > 0,
-                Some(_) => waiting > self.spool.statistics().capacity / 2,
-            }
-        });
+    /// Sleeps for `time`, or until the spool is half full or somebody wakes it. It may return early. Always from the
+    /// same thread, as [`Consumer::park`].
+    pub fn doze(&self, time: Duration) {
+        self.spool.doorbell.sleep(false, Some(time), || self.waiting() >= self.spool.capacity() / 2);
+    }
+
+    /// Sleeps until there is a record to read or somebody wakes it, at most for `time` where there is one.
+    pub fn park(&self, time: Option<Duration>) {
+        self.spool.doorbell.sleep(true, time, || self.waiting() > 0);
+    }
+
+    /// Bytes appended and not read.
+    fn waiting(&self) -> u64 {
+        self.spool.head().saturating_sub(self.at)
     }
 
     /// The spool.

@@ -90,6 +90,24 @@ fn a_waiting_producer_gets_room_when_there_is_some() {
 }
 
 #[test]
+fn a_sealed_spool_takes_nothing_and_gives_everything() {
+    for make in KINDS {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("spool");
+        let (spool, mut consumer) = make(&path, 4096, &IDENTITY).unwrap();
+        put(&spool, 2, b"taken").unwrap();
+        spool.seal();
+        assert!(matches!(put(&spool, 2, b"late"), Err(AppendError::Sealed)));
+        assert_eq!(spool.pending(), 1);
+        assert_eq!(read_leftover(&path).unwrap().records().len(), 1);
+        assert_eq!(next(&mut consumer), Some((2, b"taken".to_vec())));
+        assert_eq!(next(&mut consumer), None);
+        consumer.release(0, 0).unwrap();
+        assert_eq!((spool.pending(), spool.statistics().used, spool.statistics().refused), (0, 0, 0));
+    }
+}
+
+#[test]
 fn too_large_a_record_is_refused_by_size() {
     let home = tempfile::tempdir().unwrap();
     let (spool, _consumer) = Spool::create(&home.path().join("spool"), 4096, &IDENTITY).unwrap();
@@ -227,7 +245,7 @@ fn many_producers_lose_nothing_and_keep_their_own_order() {
                 Read::Abandoned => panic!("nobody panicked"),
                 Read::Pending | Read::Empty => {
                     consumer.release(u64::from(seen), 0).unwrap();
-                    consumer.sleep(Some(Duration::from_millis(1)));
+                    consumer.doze(Duration::from_millis(1));
                 }
             }
         }
@@ -251,7 +269,7 @@ fn a_parked_consumer_wakes_for_the_first_record() {
                         assert_eq!(payload, [expected]);
                         break;
                     }
-                    _ => consumer.sleep(None),
+                    _ => consumer.park(None),
                 }
             }
             consumer.release(0, 0).unwrap();
