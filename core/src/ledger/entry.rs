@@ -13,7 +13,7 @@ pub struct ActionId(pub [u8; 16]);
 pub struct Part<'a> {
     /// `arguments`, `result`, `annotations`, `error` or `note`.
     pub name: &'static str,
-    /// Canonical bytes of the redacted value.
+    /// Canonical bytes of the redacted value; empty where they were left out because the record would be too large.
     pub canonical: &'a [u8],
 }
 
@@ -77,7 +77,7 @@ pub struct Decided<'a, S = Arc<str>> {
     /// What the mode made of it.
     pub effect: Effect,
     /// Why, as a stable code.
-    pub reason_code: &'static str,
+    pub reason_code: &'a str,
     /// Ids of the rules that asked for it.
     pub rules: &'a [S],
     /// The policy's version.

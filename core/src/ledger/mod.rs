@@ -1,5 +1,6 @@
 //! The ledger: hash-chained records in segments, sealed by signed checkpoints (`docs/formats.md`).
 
+mod codec;
 mod entropy;
 mod entry;
 mod event;

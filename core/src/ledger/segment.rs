@@ -30,33 +30,40 @@ pub const NO_ACTION: ActionId = ActionId([0; 16]);
 pub(crate) struct GrowingFile {
     pub(crate) path: PathBuf,
     pub(crate) file: File,
-    /// Bytes that are in the file for certain.
+    /// Bytes that are on the disk for certain.
     pub(crate) written: u64,
+    /// What follows them. Kept until it was synced: after a failed sync the kernel may forget what it did not write, and say
+    /// so only once, so everything since the last good sync is written again.
     pub(crate) pending: Vec<u8>,
-    pub(crate) synced: bool,
+    /// How much of `pending` was handed to the kernel.
+    pub(crate) flushed: usize,
 }
 
 impl GrowingFile {
     fn create(path: PathBuf) -> Result<Self, Error> {
         let file = create_file(&path)?;
-        Ok(Self { path, file, written: 0, pending: Vec::new(), synced: false })
+        Ok(Self { path, file, written: 0, pending: Vec::new(), flushed: 0 })
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
-        self.file.write_all_at(&self.pending, self.written).map_err(|error| io_error(&self.path, "written", &error))?;
-        self.written += self.pending.len() as u64;
-        self.pending.clear();
-        self.synced = false;
+        let Some(new) = self.pending.get(self.flushed..).filter(|new| !new.is_empty()) else { return Ok(()) };
+        self.file
+            .write_all_at(new, self.written + self.flushed as u64)
+            .map_err(|error| io_error(&self.path, "written", &error))?;
+        self.flushed = self.pending.len();
         Ok(())
     }
 
     fn sync(&mut self) -> Result<(), Error> {
-        if !self.synced {
-            self.file.sync_data().map_err(|error| io_error(&self.path, "synced", &error))?;
-            self.synced = true;
+        self.flush()?;
+        if !self.pending.is_empty() {
+            if let Err(error) = self.file.sync_data() {
+                self.flushed = 0;
+                return Err(io_error(&self.path, "synced", &error));
+            }
+            self.written += self.pending.len() as u64;
+            self.pending.clear();
+            self.flushed = 0;
         }
         Ok(())
     }
@@ -74,7 +81,7 @@ pub struct SegmentAppender {
     pub(crate) renderer: Renderer,
     pub(crate) entropy: Entropy,
     /// Reused for each record's hashes.
-    pub(crate) hashes: Vec<(&'static str, [u8; 32])>,
+    pub(crate) hashes: Vec<(&'static str, Option<[u8; 32]>)>,
     pub(crate) rotation: Rotation,
 }
 
@@ -146,10 +153,14 @@ impl SegmentAppender {
         self.hashes.clear();
         let start = self.sidecar.pending.len();
         for part in parts {
+            if part.canonical.is_empty() {
+                self.hashes.push((part.name, None));
+                continue;
+            }
             match self.entropy.draw() {
                 Ok(salt) => {
                     let hash = push_sidecar_line(&mut self.sidecar.pending, action, part.name, &salt, part.canonical);
-                    self.hashes.push((part.name, hash));
+                    self.hashes.push((part.name, Some(hash)));
                 }
                 Err(error) => {
                     // a payload without its record would be taken for an added one
@@ -324,7 +335,7 @@ impl SegmentAppender {
         self.records.written + self.records.pending.len() as u64
     }
 
-    /// Bytes appended and not yet written, sidecar included.
+    /// Bytes appended and not yet synced, sidecar included.
     #[must_use]
     pub const fn pending(&self) -> usize {
         self.records.pending.len() + self.sidecar.pending.len()

@@ -40,7 +40,9 @@ impl Position {
 }
 
 /// The hash of a part's salt and payload, by the part's name.
-pub type PayloadHash<'a> = (&'a str, [u8; 32]);
+///
+/// None where the part was left out because the record would have been too large.
+pub type PayloadHash<'a> = (&'a str, Option<[u8; 32]>);
 
 /// Renders records. Each method appends one line with its newline and returns the record's hash.
 #[derive(Debug, Clone)]
@@ -343,7 +345,7 @@ fn push_payload(out: &mut Vec<u8>, payload: &[PayloadHash<'_>]) {
         }
         push_string(out, part);
         out.push(b':');
-        push_hash(out, hash);
+        push_optional_hash(out, hash.as_ref());
     }
     out.push(b'}');
 }
