@@ -81,3 +81,45 @@ impl DigestKey {
         mac.finalize().into_bytes().into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> DigestKey {
+        DigestKey::new(&mut [7; 32])
+    }
+
+    #[test]
+    fn the_key_is_taken_and_not_shown() {
+        let mut bytes = [7; 32];
+        let key = DigestKey::new(&mut bytes);
+        assert_eq!(bytes, [0; 32]);
+        assert_eq!(format!("{key:?}"), "DigestKey(…)");
+    }
+
+    #[test]
+    fn a_call_is_its_source_name_and_arguments() {
+        let digest = |source, name, arguments: &str| key().call(&CallPrefix::new(source, name), arguments.as_bytes());
+        let call = digest("program", "send", "{}");
+        assert_eq!(call, digest("program", "send", "{}"));
+        for other in
+            [digest("program", "sen", "{}"), digest("mcp:program", "send", "{}"), digest("program", "send", "[]")]
+        {
+            assert_ne!(call, other);
+        }
+        assert_ne!(call, DigestKey::new(&mut [8; 32]).call(&CallPrefix::new("program", "send"), b"{}"));
+    }
+
+    #[test]
+    fn a_long_result_is_digested_over_its_beginning() {
+        let at_limit = vec![b'1'; MAX_RESULT_BYTES];
+        let mut longer = at_limit.clone();
+        longer.push(b'2');
+        let (digest, size) = key().result(&longer);
+        assert_eq!(size, 65_537);
+        longer.push(b'3');
+        assert_eq!(key().result(&longer), (digest, 65_538));
+        assert_ne!(key().result(&at_limit), (digest, 65_536));
+    }
+}

@@ -21,9 +21,9 @@ pub fn parse(text: &str) -> Result<Value<'_>, Error> {
     Reader::new(text, MAX_DEPTH, Numbers::Text).read()
 }
 
-/// Reads canonical bytes, whose tags lie one level deeper than the value they stand for.
+/// Reads canonical bytes, redacted ones too, whose tags lie up to two levels deeper than the value they stand for.
 pub(super) fn parse_canonical(text: &str) -> Result<Value<'_>, Error> {
-    Reader::new(text, MAX_DEPTH + 1, Numbers::Canonical).read()
+    Reader::new(text, MAX_DEPTH + 2, Numbers::Canonical).read()
 }
 
 /// How digits without point and exponent are meant.
@@ -53,8 +53,8 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, depth: usize, numbers: Numbers) -> Self {
-        // A tag is a map and a text where the value model counts one value.
-        let values = if numbers == Numbers::Canonical { 2 * MAX_VALUES } else { MAX_VALUES };
+        // Where the value model counts one value a tag has up to seven: a map, a list, four names and a text.
+        let values = if numbers == Numbers::Canonical { 7 * MAX_VALUES } else { MAX_VALUES };
         Self { text, offset: 0, parser: LowLevelJsonParser::new(), open: Vec::new(), depth, values, numbers }
     }
 

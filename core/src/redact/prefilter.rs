@@ -1,0 +1,91 @@
+//! A byte search that says quickly that a detector cannot find anything.
+//!
+//! It looks at canonical bytes, in which nothing that it looks for is ever escaped; whatever it lets through is looked
+//! at exactly by the detectors, so it may err on one side only.
+
+use super::detector::{Detector, Detectors};
+use aho_corasick::packed::{Config, MatchKind, Searcher};
+use std::sync::LazyLock;
+
+/// Whether any of `detectors` may find something in `canonical`.
+pub(super) fn may_hit(canonical: &[u8], detectors: Detectors) -> bool {
+    (detectors.has(Detector::Email) && may_hold_email(canonical))
+        || (detectors.has(Detector::CreditCard) && may_hold_card(canonical))
+        || (detectors.has(Detector::ApiKey) && may_hold_api_key(canonical))
+}
+
+fn may_hold_email(text: &[u8]) -> bool {
+    memchr::memchr2_iter(b'@', b'%', text)
+        .any(|at| matches!(text.get(at..).unwrap_or_default(), [b'@', ..] | [b'%', b'4', b'0', ..]))
+}
+
+/// A card number covers at least 13 bytes, and of two neighbours in it one is a digit. So of every 12 bytes it is enough
+/// to look at two, and around a digit at what one number can cover.
+fn may_hold_card(text: &[u8]) -> bool {
+    const STRIDE: usize = 12;
+    text.chunks(STRIDE).enumerate().any(|(index, chunk)| {
+        let digit = chunk.iter().take(2).position(u8::is_ascii_digit);
+        digit.is_some_and(|offset| has_thirteen_digits_around(text, index * STRIDE + offset))
+    })
+}
+
+/// Whether digits with single spaces and hyphens between them that stand at `at` are enough of them for a card.
+fn has_thirteen_digits_around(text: &[u8], at: usize) -> bool {
+    /// 19 digits and a byte between each two of them.
+    const REACH: usize = 37;
+    let belongs = |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-');
+    let (before, after) = text.split_at_checked(at).unwrap_or_default();
+    let left = before.iter().rev().take(REACH).take_while(belongs).filter(|byte| byte.is_ascii_digit()).count();
+    let right = after.iter().take(REACH).take_while(belongs).filter(|byte| byte.is_ascii_digit()).count();
+    left + right >= 13
+}
+
+fn may_hold_api_key(text: &[u8]) -> bool {
+    // Without vector instructions there is no searcher, and the detector itself looks.
+    MARKS.as_ref().is_none_or(|marks| marks.find(text).is_some())
+}
+
+/// What a key of a known shape begins with.
+const PREFIXES: [&str; 19] = [
+    "sk-", "sk_", "rk_", "whsec_", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_", "glpat-", "xox",
+    "AIza", "eyJ", "-----B", "earer ", "EARER ",
+];
+
+/// How the names end that a key is assigned to, and what may follow them: a quote is escaped in canonical text.
+const NAME_ENDS: [&str; 7] = ["key", "Key", "KEY", "oken", "OKEN", "ecret", "ECRET"];
+const AFTER_NAME: [&str; 5] = ["=", ":", " =", "'", "\\\""];
+
+/// One of these stands in every hit of the detector.
+static MARKS: LazyLock<Option<Searcher>> = LazyLock::new(|| {
+    let mut marks = Config::new().heuristic_pattern_limits(false).match_kind(MatchKind::LeftmostFirst).builder();
+    marks.extend(PREFIXES);
+    marks.extend(NAME_ENDS.iter().flat_map(|name| AFTER_NAME.map(|after| format!("{name}{after}"))));
+    marks.build()
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Value, encode};
+    use proptest::prelude::*;
+
+    const PIECES: &str = r#"(a@b\.cc|%40|4111[ -]?1111[ -]?1111[ -]?1111|sk-|ghp_|[Bb]earer |api_key|"|'| ?[=:] ?|[A-Za-z0-9]{30}|.){0,8}"#;
+
+    proptest! {
+        #[test]
+        fn it_never_misses_what_a_detector_finds(text in PIECES) {
+            let mut canonical = Vec::new();
+            encode(&Value::Str(text.as_str().into()), &mut canonical).unwrap();
+            for detector in Detector::ALL {
+                let alone = Detectors::from_iter([detector]);
+                prop_assert!(may_hit(&canonical, alone) || alone.find(&text).is_empty(), "{detector:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn plain_arguments_are_let_through_at_once() {
+        let text = br#"{"amount":125.5,"customer_key":"cus_81231","max_tokens":4096,"note":"50% off, order 2026-11-21 12:30"}"#;
+        assert!(!may_hit(text, Detectors::from_iter(Detector::ALL)));
+    }
+}
