@@ -1,22 +1,42 @@
 //! Conditions: compiled once at load by our checker, evaluated on every call, behind one trait.
+//!
+//! The syntax is CEL's, read by the `cel` crate's parser; the checker turns the syntax tree into a typed one of our own,
+//! which is evaluated. The crate's own evaluator is not used: it copies and looks up by text (227 ns for one comparison
+//! of an argument, 491 ns for two), its equality cannot fail, and it has no exact decimals. Where the two languages
+//! overlap they agree, which `core/tests/conditions_agree_with_cel.rs` tests. `docs/conditions.md` is the language's page.
+
+mod bounds;
+mod check;
+mod compiled;
+mod evaluate;
+mod failure;
+mod fence;
+mod functions;
+pub mod glob;
+mod instant;
+mod lists;
+mod node;
+mod number;
+mod seen;
+mod span;
+mod types;
+
+pub use bounds::{Bound, Constant, Relation};
+pub use compiled::{Compiled, Declared, compile};
+pub use lists::Lists;
+pub use types::{ArgumentType, ArgumentTypes};
 
 use crate::value::Value;
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What a condition may look at: everything lent, nothing copied.
+/// What a condition may look at: everything lent, nothing copied. The lists of its policy are in the condition itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// The call's arguments: a [`Value::Map`].
     pub args: &'a Value<'a>,
-    /// The lists of the policy the condition belongs to.
-    pub lists: &'a Lists,
 }
-
-/// Named lists of a policy, for `x in lists.name`.
-pub type Lists = BTreeMap<String, Vec<serde_json::Value>>;
 
 /// How an evaluation ended. A failed one can only tighten.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +45,7 @@ pub enum Outcome {
     True,
     /// It does not hold.
     False,
-    /// It could not be evaluated: the part of it that failed, and why.
+    /// It could not be evaluated: the part of it that failed, and why. Never contains a value of the call.
     Failed(Arc<str>),
 }
 
@@ -36,7 +56,7 @@ pub trait Condition: Debug + Send + Sync {
 }
 
 /// Why a condition was refused at load.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConditionError {
     /// What is wrong: lower case, no final period, user input in backticks.
     pub message: String,
@@ -45,3 +65,12 @@ pub struct ConditionError {
     /// What to write instead, where known.
     pub suggestion: Option<String>,
 }
+
+impl std::fmt::Display for ConditionError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        self.suggestion.as_ref().map_or(Ok(()), |suggestion| write!(f, "; {suggestion}"))
+    }
+}
+
+impl std::error::Error for ConditionError {}

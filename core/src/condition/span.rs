@@ -1,0 +1,74 @@
+//! Where in the source a part of a condition stands. Only looked up when a condition is refused.
+
+use super::ConditionError;
+use super::fence::parser;
+use cel::IdedExpr;
+use cel::ParseErrors;
+use cel::common::ast::{Expr, SourceInfo};
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// The bytes of `source` from the first to the last token of `tree`.
+///
+/// The parser keeps its offsets to itself unless it fails; so the same source is parsed once more with a bracket too many
+/// behind it, which changes no node's number. `None` where that does not give them.
+pub(super) fn of(source: &str, tree: &IdedExpr) -> Option<Range<usize>> {
+    let unbalanced = format!("{source}\n)");
+    let errors = catch_unwind(AssertUnwindSafe(|| parser().parse(&unbalanced))).ok()?.err()?;
+    let offsets: Arc<SourceInfo> = errors.errors.into_iter().find_map(|error| error.source_info)?;
+    let mut span: Option<Range<usize>> = None;
+    widen(tree, &offsets, &mut span);
+    span.filter(|span| source.is_char_boundary(span.start) && source.is_char_boundary(span.end))
+}
+
+fn widen(tree: &IdedExpr, offsets: &SourceInfo, span: &mut Option<Range<usize>>) {
+    if let Some((start, end)) = offsets.offset_for(tree.id) {
+        let (start, end) = (start as usize, end as usize);
+        *span = Some(match span.take() {
+            Some(known) => known.start.min(start)..known.end.max(end),
+            None => start..end,
+        });
+    }
+    match &tree.expr {
+        Expr::Call(call) => {
+            call.target.iter().for_each(|target| widen(target, offsets, span));
+            call.args.iter().for_each(|argument| widen(argument, offsets, span));
+        }
+        Expr::Select(select) => widen(&select.operand, offsets, span),
+        Expr::List(list) => list.elements.iter().for_each(|element| widen(element, offsets, span)),
+        Expr::Comprehension(comprehension) => {
+            widen(&comprehension.iter_range, offsets, span);
+            widen(&comprehension.loop_step, offsets, span);
+        }
+        Expr::Ident(_) | Expr::Literal(_) | Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => {}
+    }
+}
+
+/// The first error of the parser, in our words.
+pub(super) fn syntax_error(source: &str, errors: &ParseErrors) -> ConditionError {
+    // the limit on its recovery is reported without a place, and sorts first
+    let placed = errors.errors.iter().find(|error| error.pos.0 > 0);
+    let Some(first) = placed.or(errors.errors.first()) else {
+        return ConditionError { message: "the condition cannot be read".to_owned(), span: None, suggestion: None };
+    };
+    let said = first.msg.strip_prefix("Syntax error: ").unwrap_or(&first.msg);
+    let said = said.trim_end_matches('.').replace('\'', "`").replace("<EOF>", "the end");
+    let mut letters = said.chars();
+    let lower: String = letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect();
+    let at = offset(source, first.pos);
+    let width = source.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+    ConditionError {
+        message: format!("not well-formed: {lower}"),
+        span: Some(at..at.saturating_add(width)),
+        suggestion: None,
+    }
+}
+
+/// The byte a line and column stand for; both count from 1, columns in bytes.
+fn offset(source: &str, (line, column): (isize, isize)) -> usize {
+    let before = usize::try_from(line).unwrap_or(1).saturating_sub(1);
+    let start: usize = source.split_inclusive('\n').take(before).map(str::len).sum();
+    let column = usize::try_from(column).unwrap_or(1).saturating_sub(1);
+    start.saturating_add(column).min(source.len())
+}
