@@ -155,7 +155,9 @@ fn comparison(relation: Relation, left: &Node, right: &Node) -> Option<Bound> {
 pub(super) fn contradiction(bounds: &[Bound]) -> Option<(&Bound, &Bound)> {
     bounds.iter().enumerate().find_map(|(at, first)| {
         let rest = bounds.iter().skip(at.saturating_add(1));
-        rest.filter(|second| first.path == second.path).find(|second| excludes(first, second)).map(|second| (first, second))
+        rest.filter(|second| first.path == second.path)
+            .find(|second| excludes(first, second))
+            .map(|second| (first, second))
     })
 }
 

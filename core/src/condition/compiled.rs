@@ -126,3 +126,180 @@ impl Condition for Compiled {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::condition::{ArgumentType, Constant, Relation};
+    use crate::value::Value;
+    use serde_json::json;
+    use std::borrow::Cow;
+
+    fn lists() -> Lists {
+        Lists::new([("own".to_owned(), vec![json!("example.com")]), ("ids".to_owned(), vec![json!(1), json!(2)])])
+            .expect("scalars")
+    }
+
+    fn untyped(source: &str) -> Result<Compiled, ConditionError> {
+        compile(source, &Declared { arguments: None, lists: &lists() })
+    }
+
+    fn typed(source: &str) -> Result<Compiled, ConditionError> {
+        let arguments = ArgumentTypes::closed([
+            ("amount", ArgumentType::Number),
+            ("count", ArgumentType::Int),
+            ("to", ArgumentType::String),
+            ("cc", ArgumentType::List(Box::new(ArgumentType::String))),
+        ]);
+        compile(source, &Declared { arguments: Some(&arguments), lists: &lists() })
+    }
+
+    fn map(entries: Vec<(&'static str, Value<'static>)>) -> Value<'static> {
+        Value::Map(entries.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect())
+    }
+
+    fn outcome(source: &str, args: Vec<(&'static str, Value<'static>)>) -> Outcome {
+        untyped(source).expect("accepted").evaluate(&Facts { args: &map(args) })
+    }
+
+    #[test]
+    fn an_untyped_number_compares_and_fails_on_text() {
+        let source = "args.amount > 100.0";
+        assert_eq!(outcome(source, vec![("amount", Value::Int(101))]), Outcome::True);
+        assert_eq!(outcome(source, vec![("amount", Value::Float(99.5))]), Outcome::False);
+        assert_eq!(outcome(source, vec![("amount", Value::Decimal("100.01".into()))]), Outcome::True);
+        let failed = |why: &str| Outcome::Failed(Arc::from(why));
+        assert_eq!(outcome(source, vec![]), failed("`args.amount` is missing"));
+        assert_eq!(
+            outcome(source, vec![("amount", Value::Str("1000".into()))]),
+            failed("`args.amount > 100.0` compares text with a double")
+        );
+        assert_eq!(
+            outcome(source, vec![("amount", Value::Float(f64::NAN))]),
+            failed("`args.amount > 100.0` compares with a not-a-number")
+        );
+        assert_eq!(
+            outcome(source, vec![("amount", Value::Opaque("socket".into()))]),
+            failed("`args.amount` is opaque")
+        );
+    }
+
+    #[test]
+    fn a_typed_value_of_another_type_fails() {
+        let condition = typed("args.count > 5").expect("accepted");
+        let args = map(vec![("count", Value::Float(7.0))]);
+        assert_eq!(
+            condition.evaluate(&Facts { args: &args }),
+            Outcome::Failed(Arc::from("`args.count` is a double, not an integer"))
+        );
+    }
+
+    #[test]
+    fn refusals_say_what_where_and_what_to_write() {
+        for (source, message, part, suggestion) in [
+            (
+                "args.to == \"a\"",
+                "the type of `args.to` is not known",
+                "args.to == \"a\"",
+                Some("write `string(args.to) == \"a\"`"),
+            ),
+            (
+                "session.saw(\"x\")",
+                "unknown function `session.saw`",
+                "session.saw(\"x\")",
+                Some("conditions cannot ask the session yet"),
+            ),
+            (
+                "email_domian(args.to) in lists.own",
+                "unknown function `email_domian`",
+                "email_domian(args.to)",
+                Some("did you mean `email_domain`"),
+            ),
+            ("email_domain(args.to) in lists.won", "there is no list `won`", "lists.won", Some("did you mean `own`")),
+            (
+                "true && amount > 5",
+                "unknown variable `amount`",
+                "amount",
+                Some("an argument is written `args.amount`, a text `\"amount\"`"),
+            ),
+            (
+                "args.x.map(y, y)",
+                "`map` and `filter` build lists, which conditions do not",
+                "args.x.map(y, y)",
+                Some("use `all`, `exists` or `exists_one`"),
+            ),
+            (
+                "size(args.x)",
+                "a condition is true or false, and `size(args.x)` is an integer",
+                "size(args.x)",
+                Some("compare it with something"),
+            ),
+        ] {
+            let refused = untyped(source).expect_err(source);
+            assert_eq!((refused.message.as_str(), refused.suggestion.as_deref()), (message, suggestion), "{source}");
+            let span = refused.span.clone().expect(source);
+            assert_eq!(source.get(span), Some(part), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_known_tool_has_known_arguments() {
+        let refused = typed("args.amout > 5").expect_err("refused");
+        assert_eq!(refused.message, "the tool has no argument `amout`");
+        assert_eq!(refused.suggestion.as_deref(), Some("did you mean `amount`"));
+        assert!(typed("args.to > 5").is_err());
+        assert!(typed("args.to == \"a\" && args.amount * 2.0 > 5 && args.cc.all(c, c.endsWith(\"x\"))").is_ok());
+        let loose = untyped("args.amount > \"x\"").expect("accepted");
+        let types = ArgumentTypes::closed([("amount", ArgumentType::Number)]);
+        assert!(loose.recheck(&types, &lists()).is_err());
+    }
+
+    #[test]
+    fn it_tells_what_it_names_and_demands() {
+        let condition = untyped("args.amount > 5 && (10 >= args.amount) && email_domain(args.to.name) in lists.own")
+            .expect("accepted");
+        assert_eq!(condition.arguments().collect::<Vec<_>>(), ["amount", "to"]);
+        assert_eq!(condition.lists().collect::<Vec<_>>(), ["own"]);
+        assert_eq!(condition.constant(), None);
+        let bounds = condition.bounds();
+        assert_eq!(bounds.len(), 2);
+        assert_eq!(
+            bounds[1],
+            Bound { path: "args.amount".to_owned(), relation: Relation::LessOrEqual, constant: Constant::Int(10) }
+        );
+        assert!(condition.contradiction().is_none());
+        for impossible in [
+            "args.a > 5 && args.a < 3",
+            "args.a > 5 && !(args.a >= 5.0)",
+            "args.a >= 5 && args.a < 5",
+            "args.a == null && args.a > 1",
+        ] {
+            assert!(untyped(impossible).expect(impossible).contradiction().is_some(), "{impossible}");
+        }
+        for possible in [
+            "args.a > 5 || args.a < 3",
+            "args.a >= 5 && args.a <= 5",
+            "args.a > 5 && args.b < 3",
+            "args.a != null && args.a > 1",
+        ] {
+            assert!(untyped(possible).expect(possible).contradiction().is_none(), "{possible}");
+        }
+        let gap = typed("args.count > 5 && args.count != 7").expect("accepted");
+        assert!(gap.contradiction().is_none());
+        assert!(typed("args.count == 5 && args.count != 5").expect("accepted").contradiction().is_some());
+    }
+
+    #[test]
+    fn constants_are_found() {
+        for (source, expected) in [
+            ("1 < 2", Some(true)),
+            ("false && args.x", Some(false)),
+            ("true || args.x", Some(true)),
+            ("\"a\" in lists.own", Some(false)),
+            ("[1, 2].exists(x, x > 1)", Some(true)),
+            ("args.x > 1", None),
+        ] {
+            assert_eq!(untyped(source).expect(source).constant(), expected, "{source}");
+        }
+    }
+}

@@ -107,12 +107,24 @@ impl Node {
             Self::And(both) => match both.0.truth(scope) {
                 Ok(true) => both.1.truth(scope),
                 Ok(false) => Ok(false),
-                Err(failed) => if matches!(both.1.truth(scope), Ok(false)) { Ok(false) } else { Err(failed) },
+                Err(failed) => {
+                    if matches!(both.1.truth(scope), Ok(false)) {
+                        Ok(false)
+                    } else {
+                        Err(failed)
+                    }
+                }
             },
             Self::Or(both) => match both.0.truth(scope) {
                 Ok(false) => both.1.truth(scope),
                 Ok(true) => Ok(true),
-                Err(failed) => if matches!(both.1.truth(scope), Ok(true)) { Ok(true) } else { Err(failed) },
+                Err(failed) => {
+                    if matches!(both.1.truth(scope), Ok(true)) {
+                        Ok(true)
+                    } else {
+                        Err(failed)
+                    }
+                }
             },
             Self::Not(inner) => inner.truth(scope).map(|truth| !truth),
             Self::Compare(relation, both) => {
@@ -140,16 +152,29 @@ impl Node {
             Self::Binary(function, both) => {
                 let (left, right) = (both.0.text(scope)?, both.1.text(scope)?);
                 let answer = match function {
-                    Binary::Glob => glob::Glob::new(&left).map(|glob| glob.matches(&right)).ok_or("has a pattern that is too long"),
+                    Binary::Glob => {
+                        glob::Glob::new(&left).map(|glob| glob.matches(&right)).ok_or("has a pattern that is too long")
+                    }
                     Binary::Cidr => functions::cidr::contains(&left, &right),
                     Binary::PathWithin => functions::path::within(&left, &right),
                 };
                 answer.map_err(|why| Failure::new(self, Why::Function(why)))
             }
             Self::Quantify(quantifier, both) => both.0.each(&both.1, *quantifier, scope),
-            Self::Choose(all) => if all.0.truth(scope)? { all.1.truth(scope) } else { all.2.truth(scope) },
-            Self::Constant(_) | Self::Constants(_) | Self::Load(_) | Self::Index(..) | Self::Arithmetic(..)
-            | Self::Negate(_) | Self::Unary(..) => match self.eval(scope)? {
+            Self::Choose(all) => {
+                if all.0.truth(scope)? {
+                    all.1.truth(scope)
+                } else {
+                    all.2.truth(scope)
+                }
+            }
+            Self::Constant(_)
+            | Self::Constants(_)
+            | Self::Load(_)
+            | Self::Index(..)
+            | Self::Arithmetic(..)
+            | Self::Negate(_)
+            | Self::Unary(..) => match self.eval(scope)? {
                 Seen::Bool(truth) => Ok(truth),
                 other => Err(self.wrong(&other, "a truth value")),
             },
@@ -163,7 +188,13 @@ impl Node {
             Self::Load(load) => load.eval(scope),
             Self::Constants(list) => Ok(Seen::Constants(list)),
             Self::Index(both, expect) => self.index(&both.0, &both.1, *expect, scope),
-            Self::Choose(all) => if all.0.truth(scope)? { all.1.eval(scope) } else { all.2.eval(scope) },
+            Self::Choose(all) => {
+                if all.0.truth(scope)? {
+                    all.1.eval(scope)
+                } else {
+                    all.2.eval(scope)
+                }
+            }
             Self::Arithmetic(operator, both) => {
                 let (left, right) = (both.0.eval(scope)?, both.1.eval(scope)?);
                 functions::arithmetic::apply(*operator, &left, &right).map_err(|why| Failure::new(self, why))
@@ -172,10 +203,17 @@ impl Node {
                 functions::arithmetic::negate(&inner.eval(scope)?).map_err(|why| Failure::new(self, why))
             }
             Self::Unary(function, inner) => self.unary(*function, inner, scope),
-            Self::Not(_) | Self::And(_) | Self::Or(_) | Self::Compare(..) | Self::In(..) | Self::Has(_)
-            | Self::Text(..) | Self::Matches(..) | Self::Glob(..) | Self::Binary(..) | Self::Quantify(..) => {
-                self.truth(scope).map(Seen::Bool)
-            }
+            Self::Not(_)
+            | Self::And(_)
+            | Self::Or(_)
+            | Self::Compare(..)
+            | Self::In(..)
+            | Self::Has(_)
+            | Self::Text(..)
+            | Self::Matches(..)
+            | Self::Glob(..)
+            | Self::Binary(..)
+            | Self::Quantify(..) => self.truth(scope).map(Seen::Bool),
         }
     }
 
@@ -216,7 +254,13 @@ impl Node {
         Seen::of(found.ok_or_else(|| Failure::new(self, Why::Missing))?, expect, self)
     }
 
-    fn is_in<'v>(&'v self, left: &'v Self, right: &'v Self, expect: Expect, scope: &Scope<'_, 'v>) -> Result<bool, Box<Failure>> {
+    fn is_in<'v>(
+        &'v self,
+        left: &'v Self,
+        right: &'v Self,
+        expect: Expect,
+        scope: &Scope<'_, 'v>,
+    ) -> Result<bool, Box<Failure>> {
         let sought = left.eval(scope)?;
         if matches!(sought, Seen::Double(double) if double.is_nan()) || matches!(sought, Seen::Decimal("NaN")) {
             return Err(Failure::new(self, Why::NotANumber));
@@ -227,9 +271,9 @@ impl Node {
                 // as `exists` has it: an item that is equal decides, whatever the others are
                 let mut failed = None;
                 for item in items {
-                    match Seen::of(item, expect, right).and_then(|item| {
-                        item.equal(&sought).map_err(|why| Failure::new(self, why))
-                    }) {
+                    match Seen::of(item, expect, right)
+                        .and_then(|item| item.equal(&sought).map_err(|why| Failure::new(self, why)))
+                    {
                         Ok(true) => return Ok(true),
                         Ok(false) => {}
                         Err(failure) => failed = failed.or(Some(failure)),

@@ -22,7 +22,10 @@ const MAX_TOKENS: usize = 512;
 
 /// The parser, each time anew: it is consumed by one parse.
 pub(super) fn parser() -> PrattParser {
-    PrattParser::new().max_recursion_depth(MAX_DEPTH as u16 + 8).error_recovery_limit(1).max_expression_node_count(MAX_TOKENS * 4)
+    PrattParser::new()
+        .max_recursion_depth(MAX_DEPTH as u16 + 8)
+        .error_recovery_limit(1)
+        .max_expression_node_count(MAX_TOKENS * 4)
 }
 
 /// Parses a source that passes the fence.
@@ -34,7 +37,9 @@ pub(super) fn parse(source: &str) -> Result<IdedExpr, ConditionError> {
     match catch_unwind(AssertUnwindSafe(|| parser().parse(source))) {
         Ok(Ok(tree)) => Ok(tree),
         Ok(Err(errors)) => Err(span::syntax_error(source, &errors)),
-        Err(_) => Err(ConditionError { message: "the condition cannot be read".to_owned(), span: None, suggestion: None }),
+        Err(_) => {
+            Err(ConditionError { message: "the condition cannot be read".to_owned(), span: None, suggestion: None })
+        }
     }
 }
 

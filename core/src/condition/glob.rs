@@ -37,7 +37,6 @@ impl Glob {
         // after a `*`: where to go on in the pattern, and the text as of the last attempt
         let mut retry: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;
         loop {
-            let before = pattern.clone();
             match (pattern.next(), rest.clone().next()) {
                 (Some('*'), _) => {
                     retry = Some((pattern.clone(), rest.clone()));
@@ -48,7 +47,7 @@ impl Glob {
                     continue;
                 }
                 (None, None) => return true,
-                _ => pattern = before,
+                _ => {}
             }
             // a mismatch: the last `*` takes one character more
             let Some((after_star, taken)) = &mut retry else { return false };

@@ -24,7 +24,10 @@ impl Lists {
             let mut scalars = Vec::with_capacity(items.len());
             for (at, item) in items.into_iter().enumerate() {
                 let scalar = Scalar::from_json(item).ok_or_else(|| ConditionError {
-                    message: format!("item {} of `lists.{name}` is not text, a number or a truth value", at.saturating_add(1)),
+                    message: format!(
+                        "item {} of `lists.{name}` is not text, a number or a truth value",
+                        at.saturating_add(1)
+                    ),
                     span: None,
                     suggestion: None,
                 })?;
@@ -88,8 +91,13 @@ pub(super) struct List {
 
 impl List {
     pub(super) fn new(items: Vec<Scalar>) -> Self {
-        let mut list =
-            Self { items: Vec::new(), texts: HashSet::new(), ints: HashSet::new(), doubles: Vec::new(), has_bool: false };
+        let mut list = Self {
+            items: Vec::new(),
+            texts: HashSet::new(),
+            ints: HashSet::new(),
+            doubles: Vec::new(),
+            has_bool: false,
+        };
         for item in &items {
             match item {
                 Scalar::Bool(_) => list.has_bool = true,
@@ -129,9 +137,10 @@ impl List {
             },
             Seen::Decimal(text) => match text.parse() {
                 Ok(int) => self.ints.contains(&int),
-                Err(_) => self.doubles.iter().any(|double| {
-                    number::compare_double_decimal(*double, text) == Some(std::cmp::Ordering::Equal)
-                }),
+                Err(_) => self
+                    .doubles
+                    .iter()
+                    .any(|double| number::compare_double_decimal(*double, text) == Some(std::cmp::Ordering::Equal)),
             },
             Seen::Bool(truth) => self.items.contains(&Scalar::Bool(*truth)),
             _ => false,

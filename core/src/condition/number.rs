@@ -12,7 +12,7 @@ const BEYOND_INT: f64 = 9_223_372_036_854_775_808.0;
 /// The integer a double is, where it is one of 64 bits.
 pub(super) fn exact_int(double: f64) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "the range and the fraction are checked first")]
-    let int = (double >= -BEYOND_INT && double < BEYOND_INT && double.fract() == 0.0).then_some(double as i64);
+    let int = ((-BEYOND_INT..BEYOND_INT).contains(&double) && double.fract() == 0.0).then_some(double as i64);
     int
 }
 
@@ -79,7 +79,6 @@ struct Parts<I> {
 }
 
 impl Parts<()> {
-    #[expect(clippy::new_ret_no_self, reason = "the iterator's type has no name")]
     fn read(text: &str) -> Option<Parts<impl Iterator<Item = u8> + Clone + '_>> {
         let (negative, unsigned) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let sign = if negative { -1 } else { 1 };
@@ -96,9 +95,8 @@ impl Parts<()> {
         }
         let leading = whole.bytes().chain(fraction.bytes()).take_while(|digit| *digit == b'0').count();
         let zero = leading == whole.len().checked_add(fraction.len())?;
-        let magnitude = exponent
-            .checked_add(i64::try_from(whole.len()).ok()?)?
-            .checked_sub(i64::try_from(leading).ok()?)?;
+        let magnitude =
+            exponent.checked_add(i64::try_from(whole.len()).ok()?)?.checked_sub(i64::try_from(leading).ok()?)?;
         Some(Parts { sign: if zero { 0 } else { sign }, magnitude, digits: digits_of(whole, fraction) })
     }
 }

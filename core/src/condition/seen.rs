@@ -44,10 +44,9 @@ impl<'v> Seen<'v> {
             Value::Str(text) => (Self::text(text), expect == Expect::Text),
             Value::Bytes(bytes) => (Self::Bytes(bytes), expect == Expect::Bytes),
             Value::Decimal(text) => (Self::Decimal(text), expect == Expect::Decimal),
-            Value::Time(text) => (
-                instant::read_instant(text).map_or(Self::Local(text), Self::Instant),
-                expect == Expect::Time,
-            ),
+            Value::Time(text) => {
+                (instant::read_instant(text).map_or(Self::Local(text), Self::Instant), expect == Expect::Time)
+            }
             Value::List(items) => (Self::List(items), expect == Expect::List),
             Value::Map(entries) => (Self::Map(entries), expect == Expect::Map),
             Value::BigInt(_) => return Err(Failure::new(part, Why::BigInteger)),
@@ -90,9 +89,7 @@ impl<'v> Seen<'v> {
             }
             (Self::Double(left), Self::Double(right)) => left.partial_cmp(right),
             (Self::Int(left), Self::Double(right)) => number::compare_int_double(*left, *right),
-            (Self::Double(left), Self::Int(right)) => {
-                number::compare_int_double(*right, *left).map(Ordering::reverse)
-            }
+            (Self::Double(left), Self::Int(right)) => number::compare_int_double(*right, *left).map(Ordering::reverse),
             (Self::Decimal(left), Self::Decimal(right)) => number::compare_decimals(left, right),
             (Self::Decimal(left), Self::Int(right)) => number::compare_decimals(left, &right.to_string()),
             (Self::Int(left), Self::Decimal(right)) => number::compare_decimals(&left.to_string(), right),

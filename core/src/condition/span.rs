@@ -5,6 +5,7 @@ use super::fence::parser;
 use cel::IdedExpr;
 use cel::ParseErrors;
 use cel::common::ast::{Expr, SourceInfo};
+use cel::parser::pratt_parser::{Lexer, TokenKind};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -19,7 +20,38 @@ pub(super) fn of(source: &str, tree: &IdedExpr) -> Option<Range<usize>> {
     let offsets: Arc<SourceInfo> = errors.errors.into_iter().find_map(|error| error.source_info)?;
     let mut span: Option<Range<usize>> = None;
     widen(tree, &offsets, &mut span);
-    span.filter(|span| source.is_char_boundary(span.start) && source.is_char_boundary(span.end))
+    let Range { start, end } = span?;
+    Some(start..closed(source, start, end))
+}
+
+/// The end of a part once the brackets opened in it are closed: the last token of a call that has a number is its last
+/// argument's.
+fn closed(source: &str, start: usize, end: usize) -> usize {
+    let mut lexer = Lexer::new(source);
+    let (mut depth, mut end, mut after_dot) = (0_usize, end, false);
+    loop {
+        let token = lexer.lex();
+        match token.kind {
+            TokenKind::TokEnd => return end,
+            _ if token.start < start => {}
+            TokenKind::TokLeftBrace | TokenKind::TokLeftBracket | TokenKind::TokLeftParen if token.start < end => {
+                depth = depth.saturating_add(1);
+            }
+            TokenKind::TokRightBrace | TokenKind::TokRightBracket | TokenKind::TokRightParen => {
+                match depth.checked_sub(1) {
+                    Some(outer) => depth = outer,
+                    None => return end,
+                }
+                end = end.max(token.end);
+            }
+            TokenKind::TokWhitespace | TokenKind::TokComment => continue,
+            // a selection has the number of its dot
+            TokenKind::TokIdent if after_dot && token.start >= end => end = token.end,
+            _ if token.start >= end && depth == 0 => return end,
+            _ => {}
+        }
+        after_dot = token.kind == TokenKind::TokDot && token.end == end;
+    }
 }
 
 fn widen(tree: &IdedExpr, offsets: &SourceInfo, span: &mut Option<Range<usize>>) {

@@ -57,7 +57,9 @@ impl ArgumentTypes {
     #[must_use]
     pub fn from_schema(schema: &Json) -> Self {
         let open = match schema.get("additionalProperties") {
-            None | Some(Json::Bool(false)) => schema.get("patternProperties").is_some() || schema.get("properties").is_none(),
+            None | Some(Json::Bool(false)) => {
+                schema.get("patternProperties").is_some() || schema.get("properties").is_none()
+            }
             Some(_) => true,
         };
         Self { names: properties(schema, 0), open }
@@ -70,7 +72,7 @@ impl ArgumentTypes {
     }
 
     /// The names that are known, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.names.keys().map(String::as_str)
     }
 

@@ -85,17 +85,22 @@ impl<'t> Checker<'t> {
         }
         let name = call.func_name.as_str();
         match (call.target.as_deref(), call.args.as_slice()) {
-            (Some(text), [part]) if text_test(name).is_some() => self.test(name, text, part, depth),
             (Some(text), [pattern]) | (None, [text, pattern]) if name == "matches" => {
                 self.matches(text, pattern, depth)
             }
+            (Some(text), [part]) => match text_test(name) {
+                Some(test) => self.test(test, text, part, depth),
+                None => self.no_such(at, call),
+            },
             (None, [given]) | (Some(given), []) if name == "size" => self.one(Unary::Size, given, depth),
-            (None, [given]) if unary(name).is_some() => {
-                unary(name).map_or_else(|| self.no_such(at, call), |function| self.one(function, given, depth))
-            }
-            (None, [first, second]) if binary(name).is_some() => {
-                binary(name).map_or_else(|| self.no_such(at, call), |function| self.two(at, function, first, second, depth))
-            }
+            (None, [given]) => match unary(name) {
+                Some(function) => self.one(function, given, depth),
+                None => self.no_such(at, call),
+            },
+            (None, [first, second]) => match binary(name) {
+                Some(function) => self.two(at, function, first, second, depth),
+                None => self.no_such(at, call),
+            },
             _ => self.no_such(at, call),
         }
     }
@@ -111,7 +116,9 @@ impl<'t> Checker<'t> {
             return problem(at, format!("unknown function `{namespace}.{name}`"), suggestion);
         }
         match FUNCTIONS.iter().find(|(known, _)| *known == name) {
-            Some((_, written)) => problem(at, format!("`{name}` is not called like this"), format!("write `{written}`")),
+            Some((_, written)) => {
+                problem(at, format!("`{name}` is not called like this"), format!("write `{written}`"))
+            }
             None => {
                 let suggestion = did_you_mean(name, FUNCTIONS.iter().map(|(known, _)| *known));
                 problem(at, format!("unknown function `{name}`"), suggestion)
@@ -128,9 +135,8 @@ impl<'t> Checker<'t> {
         }
     }
 
-    fn test(&mut self, name: &str, text: &'t IdedExpr, part: &'t IdedExpr, depth: usize) -> Check<'t> {
+    fn test(&mut self, test: TextTest, text: &'t IdedExpr, part: &'t IdedExpr, depth: usize) -> Check<'t> {
         let (text, part) = (self.text(text, depth)?, self.text(part, depth)?);
-        let test = text_test(name).unwrap_or(TextTest::Contains);
         Ok(Checked::over(text, part, Type::Bool, |both| Node::Text(test, both)))
     }
 
@@ -160,7 +166,9 @@ impl<'t> Checker<'t> {
             Unary::Size => (matches!(of, Type::Text | Type::Bytes) || of.is_container(), Type::Int),
             Unary::Int => (of.is_number() || matches!(of, Type::Text | Type::Time), Type::Int),
             Unary::Double => (of.is_number() || matches!(of, Type::Text), Type::Number),
-            Unary::String => (of.is_number() || matches!(of, Type::Text | Type::Bool | Type::Bytes | Type::Time), Type::Text),
+            Unary::String => {
+                (of.is_number() || matches!(of, Type::Text | Type::Bool | Type::Bytes | Type::Time), Type::Text)
+            }
             Unary::Timestamp => (matches!(of, Type::Text | Type::Time | Type::Int), Type::Time),
             Unary::Duration => (matches!(of, Type::Text | Type::Span), Type::Span),
             Unary::EmailDomain | Unary::UrlHost => (matches!(of, Type::Text), Type::Text),
@@ -178,7 +186,14 @@ impl<'t> Checker<'t> {
         Ok(checked.around(gives, |inner| Node::Unary(function, inner)))
     }
 
-    fn two(&mut self, at: &'t IdedExpr, function: Binary, first: &'t IdedExpr, second: &'t IdedExpr, depth: usize) -> Check<'t> {
+    fn two(
+        &mut self,
+        at: &'t IdedExpr,
+        function: Binary,
+        first: &'t IdedExpr,
+        second: &'t IdedExpr,
+        depth: usize,
+    ) -> Check<'t> {
         let (left, right) = (self.text(first, depth)?, self.text(second, depth)?);
         // what a call is measured by must not come from the call
         let (measure, place, what) = match function {

@@ -26,7 +26,11 @@ impl<'t> Checker<'t> {
         }
         let name = given.iter_var.as_str();
         if matches!(name, "args" | "lists") || self.scope.iter().any(|variable| variable.name == name) {
-            return problem(at, format!("the variable `{name}` already stands for something else"), "give it another name");
+            return problem(
+                at,
+                format!("the variable `{name}` already stands for something else"),
+                "give it another name",
+            );
         }
         self.scope.push(Variable { name, of, from_call: range.from_call });
         let body = self.truth(body, depth);
@@ -45,12 +49,17 @@ impl<'t> Checker<'t> {
 }
 
 /// Which macro it was, and the part that was asked of each element.
-fn expansion<'t>(at: &'t IdedExpr, given: &'t ComprehensionExpr) -> Result<(Quantifier, &'t IdedExpr), Box<Problem<'t>>> {
+fn expansion<'t>(
+    at: &'t IdedExpr,
+    given: &'t ComprehensionExpr,
+) -> Result<(Quantifier, &'t IdedExpr), Box<Problem<'t>>> {
     let Expr::Call(step) = &given.loop_step.expr else { return refused(at) };
     match (&given.accu_init.expr, step.func_name.as_str(), step.args.as_slice()) {
         (Expr::Literal(LiteralValue::Boolean(_)), operators::LOGICAL_AND, [_, body]) => Ok((Quantifier::All, body)),
         (Expr::Literal(LiteralValue::Boolean(_)), operators::LOGICAL_OR, [_, body]) => Ok((Quantifier::Exists, body)),
-        (Expr::Literal(LiteralValue::Int(_)), operators::CONDITIONAL, [body, _, _]) => Ok((Quantifier::ExistsOne, body)),
+        (Expr::Literal(LiteralValue::Int(_)), operators::CONDITIONAL, [body, _, _]) => {
+            Ok((Quantifier::ExistsOne, body))
+        }
         _ => refused(at),
     }
 }

@@ -33,7 +33,11 @@ pub(super) struct Problem<'t> {
 
 pub(super) type Check<'t> = Result<Checked<'t>, Box<Problem<'t>>>;
 
-fn problem<'t, T>(at: &'t IdedExpr, message: impl Into<String>, suggestion: impl Into<String>) -> Result<T, Box<Problem<'t>>> {
+fn problem<'t, T>(
+    at: &'t IdedExpr,
+    message: impl Into<String>,
+    suggestion: impl Into<String>,
+) -> Result<T, Box<Problem<'t>>> {
     let suggestion = Some(suggestion.into()).filter(|suggestion| !suggestion.is_empty());
     Err(Box::new(Problem { at, message: message.into(), suggestion }))
 }
@@ -96,7 +100,11 @@ impl<'t> Checker<'t> {
 
     fn check(&mut self, at: &'t IdedExpr, depth: usize) -> Check<'t> {
         if depth >= MAX_DEPTH {
-            return problem(at, format!("the condition is nested deeper than {MAX_DEPTH}"), "split it into several rules");
+            return problem(
+                at,
+                format!("the condition is nested deeper than {MAX_DEPTH}"),
+                "split it into several rules",
+            );
         }
         let deeper = depth.saturating_add(1);
         let checked = match &at.expr {
@@ -131,7 +139,9 @@ fn fold<'t>(at: &'t IdedExpr, mut checked: Checked<'t>) -> Check<'t> {
         Ok(Seen::Bytes(bytes)) => Constant::Bytes(bytes.into()),
         Ok(Seen::Instant(instant)) => Constant::Instant(instant),
         Ok(Seen::Span(span)) => Constant::Span(span),
-        Ok(Seen::Decimal(_) | Seen::Local(_) | Seen::List(_) | Seen::Map(_) | Seen::Constants(_)) => return Ok(checked),
+        Ok(Seen::Decimal(_) | Seen::Local(_) | Seen::List(_) | Seen::Map(_) | Seen::Constants(_)) => {
+            return Ok(checked);
+        }
     };
     checked.node = Node::Constant(constant);
     checked.cost = 1;
@@ -184,13 +194,20 @@ fn literal_list<'t>(at: &'t IdedExpr, list: &'t ListExpr) -> Check<'t> {
         return problem(at, "the list is empty", "");
     }
     let list = Arc::new(List::new(items));
-    Ok(Checked { node: Node::Constants(Arc::clone(&list)), of: Type::Constants(list), from_call: false, closed: true, cost: 1 })
+    Ok(Checked {
+        node: Node::Constants(Arc::clone(&list)),
+        of: Type::Constants(list),
+        from_call: false,
+        closed: true,
+        cost: 1,
+    })
 }
 
 /// The candidate that `name` was probably meant to be.
 fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let distance = |candidate: &str| strsim::damerau_levenshtein(name, candidate);
-    let (best, by) = candidates.into_iter().map(|candidate| (candidate, distance(candidate))).min_by_key(|(_, by)| *by)?;
+    let (best, by) =
+        candidates.into_iter().map(|candidate| (candidate, distance(candidate))).min_by_key(|(_, by)| *by)?;
     (by <= 2 && by < name.chars().count()).then_some(best)
 }
 

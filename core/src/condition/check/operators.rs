@@ -81,7 +81,13 @@ impl<'t> Checker<'t> {
         }
     }
 
-    fn logical(&mut self, left: &'t IdedExpr, right: &'t IdedExpr, depth: usize, node: fn(Box<(Node, Node)>) -> Node) -> Check<'t> {
+    fn logical(
+        &mut self,
+        left: &'t IdedExpr,
+        right: &'t IdedExpr,
+        depth: usize,
+        node: fn(Box<(Node, Node)>) -> Node,
+    ) -> Check<'t> {
         let (left, right) = (self.truth(left, depth)?, self.truth(right, depth)?);
         Ok(Checked::over(left, right, Type::Bool, node))
     }
@@ -101,7 +107,12 @@ impl<'t> Checker<'t> {
         }
     }
 
-    fn choose(&mut self, at: &'t IdedExpr, (test, yes, no): (&'t IdedExpr, &'t IdedExpr, &'t IdedExpr), depth: usize) -> Check<'t> {
+    fn choose(
+        &mut self,
+        at: &'t IdedExpr,
+        (test, yes, no): (&'t IdedExpr, &'t IdedExpr, &'t IdedExpr),
+        depth: usize,
+    ) -> Check<'t> {
         let (test, yes, no) = (self.truth(test, depth)?, self.check(yes, depth)?, self.check(no, depth)?);
         let of = match (&yes.of, &no.of) {
             (Type::Any | Type::Null, _) | (_, Type::Any | Type::Null) => Type::Any,
@@ -122,7 +133,14 @@ impl<'t> Checker<'t> {
         })
     }
 
-    fn compare(&mut self, at: &'t IdedExpr, relation: Relation, left: &'t IdedExpr, right: &'t IdedExpr, depth: usize) -> Check<'t> {
+    fn compare(
+        &mut self,
+        at: &'t IdedExpr,
+        relation: Relation,
+        left: &'t IdedExpr,
+        right: &'t IdedExpr,
+        depth: usize,
+    ) -> Check<'t> {
         let (left, right) = (self.check(left, depth)?, self.check(right, depth)?);
         let equality = matches!(relation, Relation::Equal | Relation::NotEqual);
         let (sign, one, other) = (relation.as_str(), &left.node, &right.node);
@@ -136,24 +154,38 @@ impl<'t> Checker<'t> {
                 return problem(at, format!("null has no place in an order, in `{one} {sign} {other}`"), "");
             }
             (Type::Null, known) | (known, Type::Null) => {
-                return problem(at, format!("`{one} {sign} {other}` never differs: {} is never null", known.kind()), "");
+                return problem(
+                    at,
+                    format!("`{one} {sign} {other}` never differs: {} is never null", known.kind()),
+                    "",
+                );
             }
             (Type::Any, Type::Bool) if equality => {
-                return problem(at, format!("the type of `{one}` is not known"), format!("write `{one}` or `!{one}` alone"));
+                return problem(
+                    at,
+                    format!("the type of `{one}` is not known"),
+                    format!("write `{one}` or `!{one}` alone"),
+                );
             }
             (Type::Bool, Type::Any) if equality => {
-                return problem(at, format!("the type of `{other}` is not known"), format!("write `{other}` or `!{other}` alone"));
+                return problem(
+                    at,
+                    format!("the type of `{other}` is not known"),
+                    format!("write `{other}` or `!{other}` alone"),
+                );
             }
             (Type::Any, Type::Any) if equality => {
                 let suggestion = format!("write `string({one}) {sign} string({other})`");
                 return problem(at, format!("the types of `{one}` and `{other}` are not known"), suggestion);
             }
             (Type::Any, known) if equality => {
-                let suggestion = known.conversion().map_or_else(String::new, |by| format!("write `{by}({one}) {sign} {other}`"));
+                let suggestion =
+                    known.conversion().map_or_else(String::new, |by| format!("write `{by}({one}) {sign} {other}`"));
                 return problem(at, format!("the type of `{one}` is not known"), suggestion);
             }
             (known, Type::Any) if equality => {
-                let suggestion = known.conversion().map_or_else(String::new, |by| format!("write `{one} {sign} {by}({other})`"));
+                let suggestion =
+                    known.conversion().map_or_else(String::new, |by| format!("write `{one} {sign} {by}({other})`"));
                 return problem(at, format!("the type of `{other}` is not known"), suggestion);
             }
             (Type::Any, _) | (_, Type::Any) => {}
@@ -210,13 +242,22 @@ impl<'t> Checker<'t> {
         Ok(checked)
     }
 
-    fn arithmetic(&mut self, at: &'t IdedExpr, operator: Operator, left: &'t IdedExpr, right: &'t IdedExpr, depth: usize) -> Check<'t> {
+    fn arithmetic(
+        &mut self,
+        at: &'t IdedExpr,
+        operator: Operator,
+        left: &'t IdedExpr,
+        right: &'t IdedExpr,
+        depth: usize,
+    ) -> Check<'t> {
         let (left, right) = (self.check(left, depth)?, self.check(right, depth)?);
         let (sign, one, other) = (operator.as_str(), &left.node, &right.node);
         let of = match (&left.of, operator, &right.of) {
             (Type::Any, _, known) | (known, _, Type::Any) => {
                 let by = known.conversion().unwrap_or("double");
-                let wrap = |node: &Node, of: &Type<'_>| if matches!(of, Type::Any) { format!("{by}({node})") } else { node.to_string() };
+                let wrap = |node: &Node, of: &Type<'_>| {
+                    if matches!(of, Type::Any) { format!("{by}({node})") } else { node.to_string() }
+                };
                 let suggestion = format!("write `{} {sign} {}`", wrap(one, &left.of), wrap(other, &right.of));
                 let unknown = if matches!(left.of, Type::Any) { one } else { other };
                 return problem(at, format!("the type of `{unknown}` is not known"), suggestion);
@@ -226,17 +267,30 @@ impl<'t> Checker<'t> {
             }
             (Type::Text, Operator::Add, Type::Text) => Type::Text,
             (Type::Int, _, Type::Int) => Type::Int,
-            (Type::Number, Operator::Add | Operator::Subtract | Operator::Multiply | Operator::Divide, Type::Number) => Type::Number,
-            (Type::Time, Operator::Add | Operator::Subtract, Type::Span) | (Type::Span, Operator::Add, Type::Time) => Type::Time,
-            (Type::Time, Operator::Subtract, Type::Time) | (Type::Span, Operator::Add | Operator::Subtract, Type::Span) => Type::Span,
+            (
+                Type::Number,
+                Operator::Add | Operator::Subtract | Operator::Multiply | Operator::Divide,
+                Type::Number,
+            ) => Type::Number,
+            (Type::Time, Operator::Add | Operator::Subtract, Type::Span) | (Type::Span, Operator::Add, Type::Time) => {
+                Type::Time
+            }
+            (Type::Time, Operator::Subtract, Type::Time)
+            | (Type::Span, Operator::Add | Operator::Subtract, Type::Span) => Type::Span,
             (one_type, _, other_type) => {
                 let suggestion = match (one_type, other_type) {
                     (Type::Int, Type::Number) => format!("write `double({one}) {sign} {other}`"),
                     (Type::Number, Type::Int) => format!("write `{one} {sign} double({other})`"),
-                    (Type::Decimal, _) | (_, Type::Decimal) => "decimals are compared, not calculated with; write `double(…)`".to_owned(),
+                    (Type::Decimal, _) | (_, Type::Decimal) => {
+                        "decimals are compared, not calculated with; write `double(…)`".to_owned()
+                    }
                     _ => String::new(),
                 };
-                return problem(at, format!("`{sign}` does not take {} and {}", one_type.kind(), other_type.kind()), suggestion);
+                return problem(
+                    at,
+                    format!("`{sign}` does not take {} and {}", one_type.kind(), other_type.kind()),
+                    suggestion,
+                );
             }
         };
         Ok(Checked::over(left, right, of, |both| Node::Arithmetic(operator, both)))

@@ -104,8 +104,16 @@ impl<'t> Checker<'t> {
             (Type::List(_), other) => {
                 return problem(index, format!("a list is indexed by an integer, not by {}", other.kind()), "");
             }
-            (Type::Map(_), other) => return problem(index, format!("a map is indexed by text, not by {}", other.kind()), ""),
-            (other, _) => return problem(base, format!("`{}` is {} and has no elements to index", base_checked.node, other.kind()), ""),
+            (Type::Map(_), other) => {
+                return problem(index, format!("a map is indexed by text, not by {}", other.kind()), "");
+            }
+            (other, _) => {
+                return problem(
+                    base,
+                    format!("`{}` is {} and has no elements to index", base_checked.node, other.kind()),
+                    "",
+                );
+            }
         };
         Ok(Checked {
             from_call: base_checked.from_call || index_checked.from_call,
@@ -131,11 +139,8 @@ impl<'t> Checker<'t> {
         else {
             return self.unknown(path.root, name);
         };
-        let root = Load {
-            root: Root::Local { hops, name: name.into() },
-            steps: Box::default(),
-            expect: variable.of.expect(),
-        };
+        let root =
+            Load { root: Root::Local { hops, name: name.into() }, steps: Box::default(), expect: variable.of.expect() };
         let (load, of) = follow(root, variable.of.clone(), path)?;
         Ok(Checked { node: Node::Load(load), of, from_call: variable.from_call, closed: false, cost: 1 })
     }

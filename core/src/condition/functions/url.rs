@@ -39,9 +39,9 @@ pub(in crate::condition) fn host(text: &str) -> Result<String, &'static str> {
         check_port(port)?;
         return Ok(address.to_string());
     }
-    let (host, port) = host_and_port.split_once(':').map_or((host_and_port, ""), |(host, _)| {
-        (host, host_and_port.strip_prefix(host).unwrap_or(""))
-    });
+    let (host, port) = host_and_port
+        .split_once(':')
+        .map_or((host_and_port, ""), |(host, _)| (host, host_and_port.strip_prefix(host).unwrap_or("")));
     check_port(port)?;
     let host = host_name(host).ok_or("was given a host that is no plain name")?;
     // browsers take a host whose last label is a number for an IPv4 address, in octal and hexadecimal too
@@ -58,7 +58,11 @@ fn check_port(port: &str) -> Result<(), &'static str> {
     let digits = port.strip_prefix(':').unwrap_or(port);
     let digits_only = digits.bytes().all(|digit| digit.is_ascii_digit());
     let fits = digits.is_empty() || digits.parse::<u16>().is_ok();
-    if (port.is_empty() || port.starts_with(':')) && digits_only && fits { Ok(()) } else { Err("was given a malformed port") }
+    if (port.is_empty() || port.starts_with(':')) && digits_only && fits {
+        Ok(())
+    } else {
+        Err("was given a malformed port")
+    }
 }
 
 #[cfg(test)]
@@ -87,11 +91,34 @@ mod tests {
     #[test]
     fn what_two_parsers_could_read_differently_fails() {
         for url in [
-            "", "example.com", "//example.com", "https:example.com", "https:/example.com", "https:///example.com", "https://",
-            "https://good.com\\@evil.com", "https://a@good.com@evil.com", "https://good.com%2f@evil.com", "https://exämple.com",
-            "https://evil.com\t", " https://evil.com", "https://ev il.com", "http://0x7f.1", "http://2130706433", "http://127.1",
-            "http://0177.0.0.1", "http://1.2.3.4.5", "http://[::1", "http://[fe80::1%25eth0]", "http://[::1]x", "http://a:b:c",
-            "http://example.com:99999", "http://example.com:-1", "http://ex_ample..com", "1http://example.com", "ⓗttp://example.com",
+            "",
+            "example.com",
+            "//example.com",
+            "https:example.com",
+            "https:/example.com",
+            "https:///example.com",
+            "https://",
+            "https://good.com\\@evil.com",
+            "https://a@good.com@evil.com",
+            "https://good.com%2f@evil.com",
+            "https://exämple.com",
+            "https://evil.com\t",
+            " https://evil.com",
+            "https://ev il.com",
+            "http://0x7f.1",
+            "http://2130706433",
+            "http://127.1",
+            "http://0177.0.0.1",
+            "http://1.2.3.4.5",
+            "http://[::1",
+            "http://[fe80::1%25eth0]",
+            "http://[::1]x",
+            "http://a:b:c",
+            "http://example.com:99999",
+            "http://example.com:-1",
+            "http://ex_ample..com",
+            "1http://example.com",
+            "ⓗttp://example.com",
         ] {
             assert!(host(url).is_err(), "{url}");
         }
