@@ -91,6 +91,20 @@ impl Enforcement {
             Self::Block => "block",
         }
     }
+
+    /// What this mode makes of a verdict.
+    #[must_use]
+    pub const fn effect(self, verdict: Verdict) -> Effect {
+        match (self, verdict) {
+            (_, Verdict::Allow) | (Self::Observe, _) => Effect::Run,
+            (Self::Block, Verdict::RequireApproval) | (Self::Progressive | Self::Block, Verdict::Deny) => {
+                Effect::Refused
+            }
+            (Self::StepUp, Verdict::Deny) | (Self::StepUp | Self::Progressive, Verdict::RequireApproval) => {
+                Effect::Asked
+            }
+        }
+    }
 }
 
 macro_rules! reason_codes {
@@ -156,4 +170,27 @@ pub struct Decision {
     pub enforcement: Enforcement,
     /// The part of a condition that failed, for `condition_failed`; or what could not be captured.
     pub detail: Option<Arc<str>>,
+    /// How the call is recorded.
+    pub record: super::RecordSettings,
+}
+
+impl Decision {
+    /// A refusal that no mode loosens: what could not be captured, recorded or trusted does not run.
+    ///
+    /// `policy` and `enforcement` are those in force, for the record.
+    #[must_use]
+    pub fn refusal(code: ReasonCode, detail: Option<Arc<str>>, policy: [u8; 32], enforcement: Enforcement) -> Self {
+        Self {
+            verdict: Verdict::Deny,
+            effect: Effect::Refused,
+            reason_code: code,
+            reason: Some(Arc::from(code.describe())),
+            reason_for_agent: None,
+            rules: Arc::from([]),
+            policy,
+            enforcement,
+            detail,
+            record: super::RecordSettings::default(),
+        }
+    }
 }

@@ -1,5 +1,20 @@
 //! Decides one call on the compiled policy: pure, no clock, no I/O.
+//!
+//! [`Layers`] are the policies in force; [`Layers::plan`] works out all that is fixed for one tool, once; then
+//! [`ToolPlan::decide`] costs what that tool's own conditions cost.
 
+mod builtin;
 mod decision;
+mod explain;
+mod ladder;
+mod layers;
+mod plan;
+mod settings;
+mod tool;
 
 pub use decision::{Decision, Effect, Enforcement, ReasonCode, Verdict};
+pub use explain::{Explanation, LayerExplanation, Matched, RuleExplanation};
+pub use layers::{Layer, LayerInfo, Layers, Options};
+pub use plan::ToolPlan;
+pub use settings::{FailMode, RecordLevel, RecordSettings, RecordSync};
+pub use tool::ScopeVerdict;

@@ -1,0 +1,142 @@
+//! The policy document: its types are its reader, its JSON Schema and its reference in one.
+
+use super::pattern::ToolPattern;
+use super::read::{Placed, choices, keys};
+use super::text::{Expression, Id, Item, ListName, Name, RedactKey, Tag, Text, Version};
+use super::tool_key::Tools;
+use crate::call::Risk;
+use crate::decide::{Enforcement, FailMode, RecordLevel, RecordSync, Verdict};
+use crate::redact::Detector;
+use std::collections::BTreeMap;
+
+choices! {
+    Verdict {
+        "allow" => Verdict::Allow, "deny" => Verdict::Deny, "require_approval" => Verdict::RequireApproval,
+    }
+    Enforcement {
+        "observe" => Enforcement::Observe, "step_up" => Enforcement::StepUp,
+        "progressive" => Enforcement::Progressive, "block" => Enforcement::Block,
+    }
+    Risk { "low" => Risk::Low, "medium" => Risk::Medium, "high" => Risk::High }
+    FailMode { "closed" => FailMode::Closed, "open" => FailMode::Open }
+    RecordLevel { "full" => RecordLevel::Full, "redacted" => RecordLevel::Redacted, "digest" => RecordLevel::Digest }
+    RecordSync { "timer" => RecordSync::Timer, "durable" => RecordSync::Durable }
+    Detector {
+        "email" => Detector::Email, "credit_card" => Detector::CreditCard, "api_key" => Detector::ApiKey,
+    }
+}
+
+keys! {
+    /// A policy: which tool calls may run, which a person has to allow, and what is recorded of them.
+    pub(crate) struct Document called "the policy"
+    requires {
+        /// The version of the policy language.
+        version: Version,
+    }
+    {
+        /// What the policy is called in records and messages.
+        name: Text,
+        /// What holds for a tool call on which no rule matched; `allow` where left out.
+        default: Verdict,
+        /// How much of the verdicts is enforced; `progressive` where left out.
+        enforcement: Enforcement,
+        /// Whether code and environment may loosen `enforcement`; otherwise they can only tighten it.
+        may_loosen: bool,
+        /// What happens to a call that cannot be decided or recorded; `closed` where left out.
+        fail_mode: FailMode,
+        /// The tools that may be called at all; others are denied as `out_of_scope`. Empty denies all.
+        scope: Vec<Placed<ToolPattern>>,
+        /// The vocabulary of tags; where given, others are refused, in code too.
+        tags: Vec<Placed<Tag>>,
+        /// What the policy says of single tools, by name.
+        tools: Tools,
+        /// The rules; their order means nothing.
+        rules: Vec<Placed<Rule>>,
+        /// Named lists for conditions: `args.to in lists.own_addresses`.
+        lists: BTreeMap<ListName, Vec<Item>>,
+        /// What is taken out of arguments and results before they are recorded.
+        redact: Redact,
+        /// How calls are recorded.
+        record: Record,
+    }
+}
+
+keys! {
+    /// What the policy says of one tool.
+    pub(crate) struct Tool called "a tool" {
+        /// Its tags.
+        tags: Vec<Placed<Tag>>,
+        /// How much harm it can do.
+        risk: Risk,
+        /// The system it acts on.
+        connector: Name,
+        /// What it does there.
+        action: Name,
+        /// JSON Schema of its arguments, an object with `properties`; conditions are checked against it.
+        args: super::text::ArgsSchema,
+        /// How its calls are recorded, over what the policy says.
+        record: Record,
+        /// What happens to its calls that cannot be decided or recorded, over what the policy says.
+        fail_mode: FailMode,
+    }
+}
+
+keys! {
+    /// A rule: the tools it speaks of, when it holds, and what it asks for. A tool has to meet every selector that is given,
+    /// each by one of its entries.
+    pub(crate) struct Rule called "a rule"
+    requires {
+        /// The rule's name in records and messages, unique in the policy.
+        id: Placed<Id>,
+        /// What the rule asks for.
+        decision: Placed<Verdict>,
+    }
+    {
+        /// Tools by name, with `*` and `?`; tools that are not the program's own as `mcp:server/name`.
+        tools: Placed<Vec<Placed<ToolPattern>>>,
+        /// Tools by tag.
+        tags: Placed<Vec<Placed<Tag>>>,
+        /// Tools by risk.
+        risk: Placed<Vec<Risk>>,
+        /// Tools by the system they act on.
+        connectors: Placed<Vec<Name>>,
+        /// Tools by what they do.
+        actions: Placed<Vec<Name>>,
+        /// The condition (CEL) under which the rule holds; always where left out.
+        when: Expression,
+        /// The condition (CEL) that excepts a call from the rule.
+        unless: Expression,
+        /// Why, for people.
+        reason: Text,
+        /// What the model is told.
+        reason_for_agent: Text,
+        /// How much of this rule's decision is enforced, over what the policy says.
+        enforcement: Enforcement,
+        /// What happens to calls of the rule's tools that cannot be decided or recorded, over what the policy says.
+        fail_mode: FailMode,
+        /// How calls that this rule decides are recorded, over what tool and policy say.
+        record: Record,
+    }
+}
+
+keys! {
+    /// What is taken out of arguments and results before they are recorded.
+    pub(crate) struct Redact called "`redact`" {
+        /// Keys whose values are taken out, at any depth.
+        keys: Vec<RedactKey>,
+        /// What is looked for in texts.
+        detect: Vec<Detector>,
+    }
+}
+
+keys! {
+    /// How calls are recorded.
+    pub(crate) struct Record called "`record`" {
+        /// How arguments are kept; `redacted` where left out.
+        args: RecordLevel,
+        /// How results are kept; `digest` where left out.
+        result: RecordLevel,
+        /// When a record counts as written: with the next timed sync, or before the call runs.
+        sync: RecordSync,
+    }
+}

@@ -1,0 +1,213 @@
+//! How a policy names tools: `issue_refund`, `crm.*`, `mcp:server/search`.
+//!
+//! A name without a source means the program's own tools where it lets a call through (a scope, an allow rule), and the
+//! name from any source where it stops one: whoever can add a tool must not get it admitted by choosing its name.
+
+use super::overlap;
+use crate::call::PROGRAM_SOURCE;
+use crate::condition::glob::Glob;
+use std::sync::Arc;
+
+/// The longest name or pattern of a tool, in bytes.
+const MAX_BYTES: usize = 256;
+
+/// What a name without a source means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bare {
+    /// The program's own tools.
+    Program,
+    /// Tools of that name from any source.
+    Any,
+}
+
+/// Tools by name, with or without wildcards.
+#[derive(Debug, Clone)]
+pub(crate) struct ToolPattern {
+    text: Arc<str>,
+    source: Option<Part>,
+    name: Part,
+}
+
+/// One part of a pattern.
+#[derive(Debug, Clone)]
+enum Part {
+    Exact(Box<str>),
+    Glob(Glob),
+}
+
+impl Part {
+    fn new(text: &str) -> Option<Self> {
+        let glob = Glob::new(text)?;
+        Some(if glob.is_pattern() { Self::Glob(glob) } else { Self::Exact(text.into()) })
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Exact(text) => text,
+            Self::Glob(glob) => glob.as_str(),
+        }
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Exact(exact) => &**exact == text,
+            Self::Glob(glob) => glob.matches(text),
+        }
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(one), any) | (any, Self::Exact(one)) => any.matches(one),
+            (Self::Glob(one), Self::Glob(two)) => overlap::globs(one.as_str(), two.as_str()),
+        }
+    }
+
+    /// Whether it matches all that `other` matches; `false` where that is not plain to see.
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (_, Self::Exact(exact)) => self.matches(exact),
+            (Self::Exact(_), Self::Glob(_)) => false,
+            // the other's `*` read as a character can then only be met by a `*` of this one
+            (Self::Glob(one), Self::Glob(two)) => {
+                one == two || (!one.as_str().contains('?') && one.matches(two.as_str()))
+            }
+        }
+    }
+}
+
+impl ToolPattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// What is wrong with `text`, to follow the name of what it is.
+    pub(crate) fn new(text: &str) -> Result<Self, &'static str> {
+        if text.is_empty() {
+            return Err("is empty");
+        }
+        if text.len() > MAX_BYTES {
+            return Err("is longer than 256 bytes");
+        }
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err("has a space or a control character");
+        }
+        let (source, name) = match text.split_once('/') {
+            Some((source, name)) if source.contains(':') => (Some(source), name),
+            _ => (None, text),
+        };
+        if name.is_empty() {
+            return Err("names a source and no tool");
+        }
+        let too_long = "is longer than 256 bytes";
+        let source = match source {
+            Some(source) => Some(Part::new(source).ok_or(too_long)?),
+            None => None,
+        };
+        Ok(Self { text: text.into(), source, name: Part::new(name).ok_or(too_long)? })
+    }
+
+    /// The pattern as written.
+    pub(crate) const fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// The tool's name where the pattern has no wildcard in it.
+    pub(crate) const fn exact_name(&self) -> Option<&str> {
+        match &self.name {
+            Part::Exact(name) => Some(name),
+            Part::Glob(_) => None,
+        }
+    }
+
+    /// The source where it is written without wildcard.
+    pub(crate) const fn exact_source(&self) -> Option<&str> {
+        match &self.source {
+            Some(Part::Exact(source)) => Some(source),
+            _ => None,
+        }
+    }
+
+    /// Whether the source is written and has a wildcard in it.
+    pub(crate) const fn has_open_source(&self) -> bool {
+        matches!(self.source, Some(Part::Glob(_)))
+    }
+
+    /// Whether there is no wildcard at all.
+    pub(crate) const fn is_exact(&self) -> bool {
+        matches!((&self.source, &self.name), (None | Some(Part::Exact(_)), Part::Exact(_)))
+    }
+
+    /// Whether it names its source.
+    pub(crate) const fn has_source(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// Whether a tool is meant.
+    pub(crate) fn matches(&self, bare: Bare, source: &str, name: &str) -> bool {
+        let from = match (&self.source, bare) {
+            (Some(part), _) => part.matches(source),
+            (None, Bare::Program) => source == PROGRAM_SOURCE,
+            (None, Bare::Any) => true,
+        };
+        from && self.name.matches(name)
+    }
+
+    /// Whether some tool is meant by both.
+    pub(crate) fn overlaps(&self, bare: Bare, other: &Self, other_bare: Bare) -> bool {
+        let from = match (&self.source, &other.source) {
+            (Some(one), Some(two)) => one.overlaps(two),
+            (Some(one), None) => other_bare == Bare::Any || one.matches(PROGRAM_SOURCE),
+            (None, Some(two)) => bare == Bare::Any || two.matches(PROGRAM_SOURCE),
+            (None, None) => true,
+        };
+        from && self.name.overlaps(&other.name)
+    }
+
+    /// Whether every tool that `other` means is meant; `false` where that is not plain to see.
+    pub(crate) fn covers(&self, bare: Bare, other: &Self, other_bare: Bare) -> bool {
+        let from = match (&self.source, &other.source) {
+            (Some(one), Some(two)) => one.covers(two),
+            (Some(one), None) => other_bare == Bare::Program && one.matches(PROGRAM_SOURCE),
+            (None, Some(two)) => bare == Bare::Any || two.text() == PROGRAM_SOURCE,
+            (None, None) => bare == Bare::Any || other_bare == Bare::Program,
+        };
+        from && self.name.covers(&other.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> ToolPattern {
+        ToolPattern::new(text).expect("a pattern")
+    }
+
+    #[test]
+    fn a_bare_name_that_admits_means_the_program_only() {
+        let bare = pattern("search");
+        assert!(bare.matches(Bare::Program, "program", "search"));
+        assert!(!bare.matches(Bare::Program, "mcp:web", "search"));
+        assert!(bare.matches(Bare::Any, "mcp:web", "search"));
+        let written = pattern("mcp:web/search");
+        assert!(written.matches(Bare::Program, "mcp:web", "search"));
+        assert!(!written.matches(Bare::Any, "program", "search"));
+        assert!(pattern("files/read").matches(Bare::Program, "program", "files/read"));
+    }
+
+    #[test]
+    fn overlap_and_cover_know_sources() {
+        let (bare, written) = (pattern("search"), pattern("mcp:web/search"));
+        assert!(!bare.overlaps(Bare::Program, &written, Bare::Any));
+        assert!(bare.overlaps(Bare::Any, &written, Bare::Program));
+        assert!(pattern("crm.*").covers(Bare::Any, &pattern("crm.a*"), Bare::Any));
+        assert!(!pattern("crm.?").covers(Bare::Any, &pattern("crm.*"), Bare::Any));
+        assert!(!pattern("*").covers(Bare::Program, &pattern("x"), Bare::Any));
+    }
+
+    #[test]
+    fn what_names_no_tool_is_refused() {
+        for text in ["", "a b", "mcp:web/", "a\n"] {
+            assert!(ToolPattern::new(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Rules that can never match, found at load. What the conditions themselves rule out is found where they are compiled.
+
+use super::compiled::{CompiledRule, Policy};
+use super::document::Rule;
+use super::pattern::{Bare, ToolPattern};
+use super::problem::{At, Problems};
+use super::read::Placed;
+use super::text::Name;
+use crate::decide::{Enforcement, Verdict};
+use crate::error::ErrorCode;
+use std::collections::{HashMap, HashSet};
+
+/// Notes every rule that can never match.
+pub(crate) fn check(policy: &Policy, out: &mut Problems) {
+    let scope = policy.scope.as_deref().map(Scope::new);
+    let walls = Walls::new(policy);
+    for rule in &policy.rules {
+        empty_selectors(rule, out);
+        if let Some(scope) = &scope {
+            outside_scope(&rule.rule, scope, out);
+        }
+        allow_under_allow(&rule.rule, policy, out);
+        shadowed(rule, policy, &walls, out);
+    }
+}
+
+fn never(out: &mut Problems, at: &At, message: String, suggestion: &str) {
+    out.push(ErrorCode::PolicyUnreachable, at, message, Some(suggestion.to_owned()));
+}
+
+fn empty_selectors(compiled: &CompiledRule, out: &mut Problems) {
+    let rule = &compiled.rule;
+    let id = rule.id();
+    let mut any = false;
+    let mut look = |name: &str, list: Option<(&At, usize)>| {
+        let Some((at, entries)) = list else {
+            return;
+        };
+        any = true;
+        if entries == 0 {
+            let message = format!("rule `{id}` can never match: its `{name}` is empty");
+            never(out, at, message, "name at least one, or leave the key out");
+        }
+    };
+    look("tools", rule.tools.as_ref().map(|list| (&list.at, list.value.len())));
+    look("tags", rule.tags.as_ref().map(|list| (&list.at, list.value.len())));
+    look("risk", rule.risk.as_ref().map(|list| (&list.at, list.value.len())));
+    look("connectors", rule.connectors.as_ref().map(|list| (&list.at, list.value.len())));
+    look("actions", rule.actions.as_ref().map(|list| (&list.at, list.value.len())));
+    if !any {
+        let message = format!("rule `{id}` can never match: it selects no tools");
+        never(out, &compiled.at, message, "for all tools write `tools: [\"*\"]`");
+    }
+    if rule.verdict() == Verdict::Allow {
+        let tools = rule.tools.iter().flat_map(|list| &list.value);
+        for pattern in tools.filter(|pattern| pattern.has_open_source()) {
+            let message = format!("rule `{id}` allows tools from any source that `{}` fits", pattern.text());
+            out.instead(&pattern.at, message, "write out each source that is trusted");
+        }
+    }
+}
+
+/// The scope, names apart from patterns.
+struct Scope<'p> {
+    exact: HashMap<&'p str, Vec<&'p ToolPattern>>,
+    patterns: Vec<&'p ToolPattern>,
+}
+
+impl<'p> Scope<'p> {
+    fn new(scope: &'p [Placed<ToolPattern>]) -> Self {
+        let mut new = Self { exact: HashMap::new(), patterns: Vec::new() };
+        for pattern in scope {
+            match pattern.exact_name() {
+                Some(name) => new.exact.entry(name).or_default().push(&pattern.value),
+                None => new.patterns.push(&pattern.value),
+            }
+        }
+        new
+    }
+
+    fn admits_some(&self, pattern: &ToolPattern, bare: Bare) -> bool {
+        let meets = |admitted: &ToolPattern| admitted.overlaps(Bare::Program, pattern, bare);
+        let by_name = match pattern.exact_name() {
+            Some(name) => self.exact.get(name).is_some_and(|list| list.iter().any(|admitted| meets(admitted))),
+            None => self.exact.values().flatten().any(|admitted| meets(admitted)),
+        };
+        by_name || self.patterns.iter().any(|admitted| meets(admitted))
+    }
+}
+
+fn outside_scope(rule: &Rule, scope: &Scope<'_>, out: &mut Problems) {
+    for pattern in rule.tools.iter().flat_map(|list| &list.value) {
+        if !scope.admits_some(pattern, rule.bare()) {
+            let message = format!("rule `{}` can never match `{}`: it is outside the scope", rule.id(), pattern.text());
+            never(out, &pattern.at, message, "add the tool to `scope`, or take it out of the rule");
+        }
+    }
+}
+
+fn allow_under_allow(rule: &Rule, policy: &Policy, out: &mut Problems) {
+    if policy.default_verdict() != Verdict::Allow || rule.verdict() != Verdict::Allow {
+        return;
+    }
+    if let Some(decision) = &rule.decision {
+        let message = format!("rule `{}` can never matter: it allows what is allowed by default", rule.id());
+        never(out, &decision.at, message, "write `default: deny`, or take the rule out");
+    }
+}
+
+/// Rules that deny without a condition, by the tools they name.
+struct Walls<'p> {
+    by_name: HashMap<&'p str, Vec<&'p Rule>>,
+    others: Vec<&'p Rule>,
+}
+
+impl<'p> Walls<'p> {
+    fn new(policy: &'p Policy) -> Self {
+        let mut new = Self { by_name: HashMap::new(), others: Vec::new() };
+        for rule in policy.rules.iter().map(|rule| &rule.rule).filter(|rule| is_wall(rule)) {
+            let names: Option<Vec<_>> =
+                rule.tools.as_ref().map(|list| list.value.iter().filter_map(|pattern| pattern.exact_name()).collect());
+            let patterns = rule.tools.as_ref().map_or(0, |list| list.value.len());
+            match names {
+                Some(names) if names.len() == patterns => {
+                    for name in names {
+                        new.by_name.entry(name).or_default().push(rule);
+                    }
+                }
+                _ => new.others.push(rule),
+            }
+        }
+        new
+    }
+}
+
+fn is_wall(rule: &Rule) -> bool {
+    rule.verdict() == Verdict::Deny && rule.when.is_none() && rule.unless.is_none()
+}
+
+fn shadowed(compiled: &CompiledRule, policy: &Policy, walls: &Walls<'_>, out: &mut Problems) {
+    let rule = &compiled.rule;
+    if is_wall(rule) {
+        return;
+    }
+    // a wall that names tools one by one can only cover a rule that does so too: its first name leads to it
+    let first = rule.tools.as_ref().and_then(|list| list.value.first()).and_then(|pattern| pattern.exact_name());
+    let named = first.and_then(|name| walls.by_name.get(name)).into_iter().flatten();
+    let wall = named.chain(&walls.others).find(|wall| covers(wall, rule, policy.enforcement));
+    if let Some(wall) = wall {
+        let message = format!("rule `{}` can never matter: `{}` denies all its calls", rule.id(), wall.id());
+        never(out, &compiled.at, message, "narrow the one, or take the other out");
+    }
+}
+
+/// Whether every call that `rule` speaks of is denied by `wall` at least as strictly.
+fn covers(wall: &Rule, rule: &Rule, enforcement: Enforcement) -> bool {
+    let mode = |rule: &Rule| rule.enforcement.unwrap_or(enforcement);
+    let names = |list: &Option<Placed<Vec<Name>>>| -> Option<HashSet<Name>> {
+        list.as_ref().map(|list| list.value.iter().cloned().collect())
+    };
+    let tools = match (&wall.tools, &rule.tools) {
+        (None, _) => true,
+        (Some(_), None) => is_everything(wall),
+        (Some(wall_list), Some(list)) => list
+            .value
+            .iter()
+            .all(|pattern| wall_list.value.iter().any(|wider| wider.covers(wall.bare(), pattern, rule.bare()))),
+    };
+    let tags = subset(
+        rule.tags.as_ref().map(|list| list.value.iter().map(|tag| &tag.value.0).collect()),
+        wall.tags.as_ref().map(|list| list.value.iter().map(|tag| &tag.value.0).collect()),
+    );
+    let risk = subset(
+        rule.risk.as_ref().map(|list| list.value.iter().collect()),
+        wall.risk.as_ref().map(|list| list.value.iter().collect()),
+    );
+    mode(wall) >= mode(rule)
+        && tools
+        && tags
+        && risk
+        && subset(names(&rule.connectors), names(&wall.connectors))
+        && subset(names(&rule.actions), names(&wall.actions))
+}
+
+/// Whether a wall's selector takes all tools.
+fn is_everything(wall: &Rule) -> bool {
+    wall.tools.iter().flat_map(|list| &list.value).any(|pattern| &**pattern.text() == "*")
+}
+
+/// Whether what the rule selects is selected by the wall: a selector that the wall does not have selects everything.
+fn subset<T: std::hash::Hash + Eq>(rule: Option<HashSet<T>>, wall: Option<HashSet<T>>) -> bool {
+    match (rule, wall) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(rule), Some(wall)) => rule.is_subset(&wall),
+    }
+}

@@ -1,0 +1,298 @@
+//! The texts of a policy and what each may hold.
+
+use super::node::{Kind, Layout, Node};
+use super::pattern::ToolPattern;
+use super::problem::{At, Problems};
+use super::read::{Read, wrong};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::Value as Json;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Reads a text that `fits` accepts.
+fn text(node: &Node<'_>, what: &str, fits: fn(&str) -> bool, rule: &str, out: &mut Problems) -> Option<Arc<str>> {
+    let Kind::Str(text, _) = &node.kind else {
+        let expected = match node.kind {
+            Kind::Bool(_) | Kind::Int(_) | Kind::BigInt(_) | Kind::Float(_) => "a text, in quotes",
+            _ => "a text",
+        };
+        return wrong(node, expected, out);
+    };
+    if fits(text) {
+        return Some(Arc::from(&**text));
+    }
+    out.invalid(&node.at, format!("{what} `{}` is not {rule}", shown(text)));
+    None
+}
+
+/// The beginning of a text, for a message.
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// Texts with a rule: type, what it is called, its test, the rule in words and as a JSON Schema.
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident $what:literal $fits:expr, $rule:literal, $schema:tt;)*) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) struct $name(pub(crate) Arc<str>);
+
+        impl Read for $name {
+            fn read(node: &Node<'_>, out: &mut Problems) -> Option<Self> {
+                text(node, $what, $fits, $rule, out).map(Self)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    )* };
+}
+
+texts! {
+    /// A rule's id.
+    Id "id" is_id, "lower case letters, digits, `.`, `_` and `-`, at most 64, first a letter or digit",
+        { "type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$" };
+    /// A tag.
+    Tag "tag" |text| is_word(text, 64), "a word of at most 64 bytes",
+        { "type": "string", "pattern": "^\\S{1,64}$" };
+    /// A connector or an action.
+    Name "name" |text| is_word(text, 128), "a word of at most 128 bytes",
+        { "type": "string", "pattern": "^\\S{1,128}$" };
+    /// A key whose value is redacted.
+    RedactKey "key" |text| !text.is_empty() && text.len() <= 128, "between 1 and 128 bytes long",
+        { "type": "string", "minLength": 1, "maxLength": 128 };
+    /// The name of a list, as conditions write it.
+    ListName "list" is_identifier, "a name of letters, digits and `_`, at most 64, first no digit",
+        { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,63}$" };
+    /// A text for people or models.
+    Text "text" |text| !text.trim().is_empty() && text.len() <= 4096, "between 1 and 4096 bytes long",
+        { "type": "string", "minLength": 1, "maxLength": 4096 };
+}
+
+fn is_id(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.len() <= 64
+        && text.bytes().next().is_some_and(inner)
+        && text.bytes().all(|byte| inner(byte) || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+fn is_word(text: &str, most: usize) -> bool {
+    !text.is_empty() && text.len() <= most && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
+fn is_identifier(text: &str) -> bool {
+    text.len() <= 64
+        && text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+impl Read for ToolPattern {
+    fn read(node: &Node<'_>, out: &mut Problems) -> Option<Self> {
+        let Kind::Str(text, _) = &node.kind else {
+            return wrong(node, "a tool's name", out);
+        };
+        Self::new(text)
+            .map_err(|wrong| out.invalid(&node.at, format!("the tool's name `{}` {wrong}", shown(text))))
+            .ok()
+    }
+}
+
+impl JsonSchema for ToolPattern {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("ToolPattern")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^\\S{1,256}$" })
+    }
+}
+
+/// The version of the policy language.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Version;
+
+impl Read for Version {
+    fn read(node: &Node<'_>, out: &mut Problems) -> Option<Self> {
+        match node.kind {
+            Kind::Int(1) => Some(Self),
+            Kind::Int(_) => {
+                out.instead(&node.at, "this version of the engine reads policies of version 1 only", "write `1`");
+                None
+            }
+            _ => wrong(node, "the integer `1`", out),
+        }
+    }
+}
+
+impl JsonSchema for Version {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Version")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "const": 1 })
+    }
+}
+
+/// The source of a condition and how it lies in the document.
+#[derive(Debug, Clone)]
+pub(crate) struct Expression {
+    pub(crate) source: Arc<str>,
+    pub(crate) at: At,
+    layout: Layout,
+}
+
+impl Expression {
+    /// Where these bytes of the source stand in the document.
+    pub(crate) fn place(&self, span: Option<&Range<usize>>) -> At {
+        super::node::place(&self.at, self.layout, &self.source, span)
+    }
+}
+
+impl Read for Expression {
+    fn read(node: &Node<'_>, out: &mut Problems) -> Option<Self> {
+        match &node.kind {
+            Kind::Str(text, layout) => Some(Self { source: Arc::from(&**text), at: node.at.clone(), layout: *layout }),
+            Kind::Bool(value) => {
+                Some(Self { source: Arc::from(value.to_string()), at: node.at.clone(), layout: Layout::Inline(0) })
+            }
+            _ => wrong(node, "a condition, as text", out),
+        }
+    }
+}
+
+impl JsonSchema for Expression {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Expression")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "boolean"], "minLength": 1 })
+    }
+}
+
+/// A constant of a named list.
+#[derive(Debug, Clone)]
+pub(crate) struct Item(pub(crate) Json);
+
+impl Read for Item {
+    fn read(node: &Node<'_>, out: &mut Problems) -> Option<Self> {
+        match &node.kind {
+            Kind::List(_) | Kind::Map(_) | Kind::Null => wrong(node, "a text, a number or a truth value", out),
+            _ => json(node, out).map(Self),
+        }
+    }
+}
+
+impl JsonSchema for Item {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Item")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+/// The JSON Schema of a tool's arguments.
+#[derive(Debug, Clone)]
+pub(crate) struct ArgsSchema(pub(crate) Json);
+
+impl Read for ArgsSchema {
+    fn read(node: &Node<'_>, out: &mut Problems) -> Option<Self> {
+        let Kind::Map(entries) = &node.kind else {
+            return wrong(node, "a json schema, as a map", out);
+        };
+        if !entries.iter().any(|(key, _)| key.text == "properties") {
+            let near = if entries.is_empty() { "properties: {}" } else { "properties: {…}" };
+            out.instead(&node.at, "`args` is a json schema and has no `properties`", format!("write `{near}`"));
+            return None;
+        }
+        json(node, out).map(Self)
+    }
+}
+
+impl JsonSchema for ArgsSchema {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("ArgsSchema")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "required": ["properties"] })
+    }
+}
+
+/// A node as JSON; what JSON's numbers cannot hold is noted.
+fn json(node: &Node<'_>, out: &mut Problems) -> Option<Json> {
+    Some(match &node.kind {
+        Kind::Null => Json::Null,
+        Kind::Bool(value) => Json::Bool(*value),
+        Kind::Int(value) => Json::from(*value),
+        Kind::Float(value) if value.is_finite() => Json::from(*value),
+        Kind::BigInt(_) | Kind::Float(_) => {
+            out.invalid(&node.at, "the number is too large");
+            return None;
+        }
+        Kind::Str(text, _) => Json::from(&**text),
+        Kind::List(items) => Json::Array(items.iter().filter_map(|item| json(item, out)).collect()),
+        Kind::Map(entries) => {
+            let pairs = entries.iter().filter_map(|(key, item)| Some((key.text.to_string(), json(item, out)?)));
+            Json::Object(pairs.collect())
+        }
+    })
+}
+
+impl Read for BTreeMap<ListName, Vec<Item>> {
+    fn read(node: &Node<'_>, out: &mut Problems) -> Option<Self> {
+        let Kind::Map(entries) = &node.kind else {
+            return wrong(node, "a map", out);
+        };
+        let mut lists = Self::new();
+        for (key, node) in entries {
+            if !is_identifier(&key.text) {
+                let message = format!("`{}` is no name for a list", shown(&key.text));
+                out.instead(&key.at, message, "use letters, digits and `_`, at most 64, first no digit");
+            }
+            if let Some(items) = Vec::read(node, out) {
+                lists.insert(ListName(Arc::from(&*key.text)), items);
+            }
+        }
+        Some(lists)
+    }
+}
