@@ -15,7 +15,8 @@ from typing import cast
 
 from agent_sentinel import Ledger, PolicyEngine, guarded_action
 from agent_sentinel.errors import AgentSentinelError
-from workload import MAXIMUM, TOOL, Contender, Tool, issue_refund
+
+from bench.peers.workload import MAXIMUM, TOOL, Contender, Tool, issue_refund
 
 
 class AgentSentinel:

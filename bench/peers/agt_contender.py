@@ -12,7 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agentmesh.governance.govern import GovernanceDenied, GovernedCallable, govern
-from workload import MAXIMUM, Contender, Tool, issue_refund
+
+from bench.peers.workload import MAXIMUM, Contender, Tool, issue_refund
 
 
 def policy(n_rules: int) -> str:

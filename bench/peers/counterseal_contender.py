@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import counterseal as cs
-from workload import MAXIMUM, TOOL, Contender, Tool, issue_refund
+
+from bench.peers.workload import MAXIMUM, TOOL, Contender, Tool, issue_refund
 
 STANDARD = Path(__file__).parent.parent / "policies" / "standard.yaml"
 FLUSH_SECONDS = 30.0
@@ -55,6 +57,12 @@ class Counterseal:
 
     def settle(self) -> None:
         cs.flush(FLUSH_SECONDS)
+
+
+def recorded(scratch: Path) -> Counter[str]:
+    """How many records of each kind the ledger of `contenders(scratch)` holds."""
+    cs.flush(FLUSH_SECONDS)
+    return Counter(record["kind"] for record in cs.Ledger(scratch / "home"))
 
 
 def contenders(scratch: Path) -> list[Contender]:

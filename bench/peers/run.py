@@ -1,12 +1,12 @@
 """Times one guarded call above the bare call, side by side with the peers in one process.
 
-    pip install --require-hashes -r bench/peers/requirements.txt    (in a venv that has counterseal)
-    python bench/peers/run.py
+    python -m bench.peers.run       (where counterseal and bench/peers/requirements.txt are installed)
 
 Every round takes the contenders in another order and times a block of bare and a block of guarded
 calls of each, so that a slower moment of the machine falls on all alike; the figure is the median over
 the rounds of guarded less bare. Blocks are short, so that no recorder that works in the background is
-outrun: what it sustains is another row's business. Prints a Markdown table and writes JSON.
+outrun: what it sustains is another row's business. At the end every call of ours has to be in the
+ledger, decided and completed. Prints a Markdown table and writes JSON.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import argparse
 import gc
 import importlib
 import json
-import os
-import platform
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from timing import Row, check, measure
+from bench import limits
+from bench.peers.timing import Row, check, measure
 
 OUT = Path(__file__).parent.parent / "out"
 MODULES = ("counterseal", "agentsentinel", "agt")
@@ -58,53 +58,64 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def rows_of(names: Sequence[str], rules: Sequence[int], calls: int, scratch: Path) -> tuple[list[Row], dict[str, str]]:
+    """What is timed, and the contenders that cannot be, each with the reason."""
+    rows, left_out = [], {}
+    for name in names:
+        folder = scratch / name
+        folder.mkdir()
+        try:
+            module = importlib.import_module(f"bench.peers.{name}_contender")
+        except ModuleNotFoundError as error:
+            # One of the peers is not published for Python 3.10.
+            left_out[name] = str(error)
+            continue
+        for contender in module.contenders(folder):
+            rows += [Row(contender, number, calls) for number in ([1] if contender.fixed_policy else rules)]
+    return rows, left_out
+
+
+def take_turns(rows: list[Row], rounds: int, single_calls: int) -> None:
+    for row in rows:
+        check(row)
+    # What the imports left behind is no contender's garbage.
+    gc.collect()
+    gc.freeze()
+    for number in range(rounds):
+        turn = number % len(rows)
+        for row in rows[turn:] + rows[:turn]:
+            measure(row, single_calls, guarded_first=number % 2 == 1)
+
+
+def calls_in_our_ledger(rows: Sequence[Row], scratch: Path) -> dict[str, int]:
+    """Every call of ours that was made has both its records, or this ends the run."""
+    module = importlib.import_module("bench.peers.counterseal_contender")
+    made = sum(row.made for row in rows if isinstance(row.contender, module.Counterseal))
+    kinds = module.recorded(scratch / "counterseal")
+    found = {"calls": made, "decided": kinds["decided"], "completed": kinds["completed"]}
+    # A refused call has nothing to complete.
+    refused = sum(isinstance(row.contender, module.Counterseal) for row in rows)
+    if found["decided"] != made or not made - refused <= found["completed"] <= made:
+        sys.exit(f"the ledger does not hold every call: {found}")
+    return found
+
+
 def main() -> None:
     chosen = options()
     OUT.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=OUT) as scratch:
-        rows, left_out = [], {}
-        for name in chosen.only.split(","):
-            folder = Path(scratch) / name
-            folder.mkdir()
-            try:
-                module = importlib.import_module(f"{name}_contender")
-            except ModuleNotFoundError as error:
-                # One of the peers is not published for Python 3.10.
-                left_out[name] = str(error)
-                continue
-            for contender in module.contenders(folder):
-                numbers = [1] if contender.fixed_policy else map(int, chosen.rules.split(","))
-                rows += [Row(contender, rules, chosen.calls) for rules in numbers]
-        for row in rows:
-            check(row)
-        # What the imports left behind is no contender's garbage.
-        gc.collect()
-        gc.freeze()
-        for number in range(chosen.rounds):
-            turn = number % len(rows)
-            for row in rows[turn:] + rows[:turn]:
-                measure(row, chosen.single_calls, guarded_first=number % 2 == 1)
-    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
-    print(
-        f"{machine['cores']} cores, Python {machine['python']}; {chosen.rounds} blocks of up to {chosen.calls} calls\n"
-    )
+    names, rules = chosen.only.split(","), [int(number) for number in chosen.rules.split(",")]
+    with tempfile.TemporaryDirectory(dir=OUT) as folder:
+        scratch = Path(folder)
+        rows, left_out = rows_of(names, rules, chosen.calls, scratch)
+        take_turns(rows, chosen.rounds, chosen.single_calls)
+        found = calls_in_our_ledger(rows, scratch) if "counterseal" in names and "counterseal" not in left_out else None
     figures = [row.figures() for row in rows]
     print(table(figures))
     for name, why in left_out.items():
         print(f"\n{name} is left out: {why}")
+    document = {"machine": limits.machine(), "rows": figures, "left_out": left_out, "ledger": found}
     chosen.json.parent.mkdir(parents=True, exist_ok=True)
-    chosen.json.write_text(
-        json.dumps(
-            {
-                "machine": machine,
-                "rows": figures,
-                "left_out": left_out,
-            },
-            indent=2,
-            ensure_ascii=False,
-        )
-        + "\n"
-    )
+    chosen.json.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

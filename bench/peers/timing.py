@@ -11,7 +11,7 @@ from statistics import median, quantiles
 from time import perf_counter_ns
 from typing import Any
 
-from workload import REFUSED, SAMPLE, Contender, Tool
+from bench.peers.workload import REFUSED, SAMPLE, Contender, Tool
 
 CHECKED_CALLS = 50
 WARM_CALLS = 200
@@ -27,6 +27,8 @@ class Row:
     rules: int
     calls: int
     records_per_call: float = 0.0
+    # All guarded calls that were made, refused ones too.
+    made: int = 0
     bare: list[float] = field(default_factory=list)
     above: list[float] = field(default_factory=list)
     bare_calls: list[int] = field(default_factory=list)
@@ -77,6 +79,7 @@ def check(row: Row) -> None:
     tool = contender.make_guarded(row.rules)
     # The first call may be what makes its files.
     tool(**SAMPLE)
+    row.made += 1
     before = contender.records()
     for _ in range(CHECKED_CALLS):
         if tool(**SAMPLE) != SAMPLE["customer_id"]:
@@ -94,10 +97,12 @@ def check(row: Row) -> None:
     finally:
         logging.disable(logging.NOTSET)
     row.calls = max(CHECKED_CALLS, min(row.calls, int(BLOCK_NS / block(tool, WARM_CALLS))))
+    row.made += CHECKED_CALLS + 1 + WARM_CALLS
 
 
 def measure(row: Row, single_calls: int, *, guarded_first: bool) -> None:
     calls = row.calls
+    single_calls = min(single_calls, calls)
     bare = row.contender.make_bare()
     guarded = row.contender.make_guarded(row.rules)
     block(guarded, WARM_CALLS)
@@ -114,6 +119,7 @@ def measure(row: Row, single_calls: int, *, guarded_first: bool) -> None:
         row.contender.settle()
     row.bare.append(without)
     row.above.append(with_guard - without)
-    row.bare_calls += singles(bare, min(single_calls, calls))
-    row.guarded_calls += singles(guarded, min(single_calls, calls))
+    row.bare_calls += singles(bare, single_calls)
+    row.guarded_calls += singles(guarded, single_calls)
+    row.made += WARM_CALLS + calls + single_calls
     row.contender.settle()

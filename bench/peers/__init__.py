@@ -1,0 +1,1 @@
+"""The products beside which a guarded call is timed, in one process."""

@@ -1,0 +1,1 @@
+"""The policies that are measured, written by hand or generated."""
