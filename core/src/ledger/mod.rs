@@ -1,25 +1,37 @@
 //! The ledger: hash-chained records in segments, sealed by signed checkpoints (`docs/formats.md`).
 
+mod adopt;
 mod codec;
 mod entropy;
 mod entry;
 mod event;
 mod files;
+mod health;
 mod hex;
 pub mod home;
 mod id;
 pub mod index;
+mod live;
 pub mod lock;
 pub mod merkle;
 pub mod note;
+mod options;
+mod process;
 pub mod ratchet;
 pub mod record;
 pub mod segment;
+mod sink;
+mod writer;
 
 pub use entropy::Entropy;
 pub use entry::{ActionId, Completed, ContextEntry, Decided, Outcome, Part, ResultEntry, ToolEntry};
 pub use event::{
     ApprovalChange, Closed, Control, Dropped, Erased, Opened, PolicyChange, PolicyLayer, Pruned, Recovered,
 };
+pub use health::{FlushReport, Health};
 pub use home::{Home, HomeLock};
 pub use id::{BadId, HomeId, StreamId};
+pub use live::SyncTicket;
+pub use options::Options;
+pub use process::Ledger;
+pub use sink::Sink;

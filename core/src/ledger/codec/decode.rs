@@ -21,6 +21,10 @@ pub(crate) enum Malformed {
 
 /// A record as it came out of the spool, with the lists that its entry will borrow.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time lives on the writer's stack; a box would cost each record more"
+)]
 pub(crate) enum Decoded<'a> {
     Decided { entry: Decided<'a, &'a str>, tags: Vec<&'a str>, rules: Vec<&'a str>, parts: Vec<Part<'a>> },
     Completed { entry: Completed<'a>, parts: Vec<Part<'a>> },

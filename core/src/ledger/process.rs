@@ -1,0 +1,285 @@
+//! The ledger of a process: starts its stream with the first record, again after a fork, and closes it once.
+
+use super::adopt;
+use super::codec::{Record, Timed};
+use super::entropy::Entropy;
+use super::entry::{Completed, Decided};
+use super::event::{ApprovalChange, Control as ControlEntry, Erased, PolicyChange};
+use super::health::{FlushReport, Health};
+use super::home::Home;
+use super::live::{Live, SyncTicket};
+use super::options::Options;
+use crate::clock::UnixNanos;
+use crate::error::{Error, ErrorCode};
+use arc_swap::{ArcSwapOption, Guard};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Records what a process decides. Shared by its threads; a forked child may go on using it and gets a stream of its own
+/// with its first record.
+#[derive(Debug)]
+pub struct Ledger {
+    home: Home,
+    options: Arc<Options>,
+    /// Replaced as a whole: what a thread of the parent held when it forked can never block the child.
+    live: ArcSwapOption<Live>,
+    /// The generation of the process that is starting a stream; 0: none is.
+    starting: AtomicU64,
+    closed: AtomicBool,
+}
+
+impl Ledger {
+    /// Opens the home at `home`, or makes it. Starts nothing: the stream and its writer begin with the first record.
+    ///
+    /// # Errors
+    /// As [`Home::open_or_create`].
+    pub fn open(home: &Path, options: Options) -> Result<Self, Error> {
+        Ok(Self::in_home(Home::open_or_create(home, &mut Entropy::system())?, options))
+    }
+
+    /// A ledger in a home that is open.
+    #[must_use]
+    pub fn in_home(home: Home, options: Options) -> Self {
+        Self {
+            home,
+            options: Arc::new(options),
+            live: ArcSwapOption::empty(),
+            starting: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes over the streams that dead processes left in a home: repairs their tails, takes what their spools held,
+    /// closes them, and signs a checkpoint. Gives back how many there were.
+    ///
+    /// # Errors
+    /// [`ErrorCode::LedgerIo`], [`ErrorCode::LedgerVersion`] or [`ErrorCode::LedgerCorrupt`] of the first stream that could
+    /// not be taken over; the others were.
+    pub fn recover(home: &Path, options: &Options) -> Result<u64, Error> {
+        let home = Home::open(home)?;
+        adopt::adopt_orphans(&home, options).into_result()
+    }
+
+    /// The home.
+    #[must_use]
+    pub const fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Records a decided call. With `durable` it returns once the disk has the record.
+    ///
+    /// # Errors
+    /// The record is not in the ledger: [`ErrorCode::LedgerFull`], [`ErrorCode::LedgerIo`], [`ErrorCode::HomeUnusable`] or
+    /// [`ErrorCode::Closed`]. A durable one that is in the spool and not on the disk in time is [`ErrorCode::LedgerIo`] too.
+    #[inline]
+    pub fn decided<S: AsRef<str>>(&self, decided: &Decided<'_, S>) -> Result<(), Error> {
+        let live = self.live()?;
+        let Some(live) = live.as_ref() else { return Err(Self::closed_error()) };
+        let position = live.append(decided)?;
+        if decided.durable { live.wait_synced(position, self.options.sync_patience) } else { Ok(()) }
+    }
+
+    /// Records a decided call and gives a ticket that says when the disk has it, for callers that must not block.
+    ///
+    /// # Errors
+    /// As [`Ledger::decided`], but for the waiting.
+    pub fn decided_durable<S: AsRef<str>>(&self, decided: &Decided<'_, S>) -> Result<SyncTicket, Error> {
+        let live = self.live()?;
+        let Some(live) = live.as_ref() else { return Err(Self::closed_error()) };
+        let position = live.append(decided)?;
+        live.spool.wake_consumer();
+        Ok(SyncTicket { live: Arc::clone(live), position })
+    }
+
+    /// Records the end of a call.
+    ///
+    /// # Errors
+    /// As [`Ledger::decided`].
+    #[inline]
+    pub fn completed(&self, completed: &Completed<'_>) -> Result<(), Error> {
+        self.append(completed)
+    }
+
+    /// Records that a policy came into force.
+    ///
+    /// # Errors
+    /// As [`Ledger::decided`].
+    pub fn policy(&self, time: UnixNanos, policy: &PolicyChange<'_>) -> Result<(), Error> {
+        self.append(&Timed(time, policy))
+    }
+
+    /// Records a change of an approval.
+    ///
+    /// # Errors
+    /// As [`Ledger::decided`].
+    pub fn approval(&self, time: UnixNanos, approval: &ApprovalChange<'_>) -> Result<(), Error> {
+        self.append(&Timed(time, approval))
+    }
+
+    /// Records that somebody steered the engine.
+    ///
+    /// # Errors
+    /// As [`Ledger::decided`].
+    pub fn control(&self, time: UnixNanos, control: &ControlEntry<'_>) -> Result<(), Error> {
+        self.append(&Timed(time, control))
+    }
+
+    /// Records that payloads were erased.
+    ///
+    /// # Errors
+    /// As [`Ledger::decided`].
+    pub fn erased(&self, time: UnixNanos, erased: &Erased<'_>) -> Result<(), Error> {
+        self.append(&Timed(time, erased))
+    }
+
+    #[inline]
+    fn append(&self, record: &impl Record) -> Result<(), Error> {
+        let live = self.live()?;
+        live.as_ref().ok_or_else(Self::closed_error)?.append(record).map(|_| ())
+    }
+
+    /// Waits until the disk has everything recorded so far, at most for `timeout`.
+    #[must_use]
+    pub fn flush(&self, timeout: Duration) -> FlushReport {
+        let live = self.live.load();
+        let Some(live) = live.as_ref().filter(|live| live.generation == counterseal_spool::generation()) else {
+            return FlushReport::default();
+        };
+        live.spool.wake_consumer();
+        let deadline = Instant::now().checked_add(timeout).unwrap_or_else(Instant::now);
+        let gone = || live.control.gone.load(Ordering::Acquire);
+        let _the_report_says_it = live.spool.wait_released_unless(live.spool.head(), deadline, gone);
+        let pending = live.spool.pending();
+        let status = live.control.status();
+        FlushReport { written: status.written, pending, dropped: status.dropped }
+    }
+
+    /// Closes this process's stream: everything recorded is written, the stream closed, a checkpoint signed. Idempotent;
+    /// every later record is refused with [`ErrorCode::Closed`].
+    ///
+    /// # Errors
+    /// [`ErrorCode::LedgerIo`] where it did not end within `timeout` (it goes on; what is not written then is recovered by
+    /// the next process).
+    pub fn close(&self, timeout: Duration) -> Result<(), Error> {
+        self.close_counting(timeout, &[])
+    }
+
+    /// [`Ledger::close`], with counters such as `condition_failed` for the `closed` record.
+    ///
+    /// # Errors
+    /// As [`Ledger::close`].
+    pub fn close_counting(&self, timeout: Duration, counted: &[(&str, u64)]) -> Result<(), Error> {
+        let first = !self.closed.swap(true, Ordering::SeqCst);
+        let generation = counterseal_spool::generation();
+        // somebody may be starting a stream right now; it sees `closed` or is seen here
+        while self.starting.load(Ordering::SeqCst) == generation {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        let live = self.live.load();
+        let Some(live) = live.as_ref().filter(|live| live.generation == generation) else { return Ok(()) };
+        if first {
+            live.control.status().counted = counted.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        }
+        live.control.stop.store(true, Ordering::SeqCst);
+        live.spool.wake_consumer();
+        if live.control.wait_finished(timeout) && !live.control.gone.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let because = live.control.status().last_error.clone();
+        let because = because.map(|trouble| format!("; the writer says: {trouble}")).unwrap_or_default();
+        Err(Error::new(
+            ErrorCode::LedgerIo,
+            format!("the ledger was not closed in {} ms{because}", timeout.as_millis()),
+        ))
+    }
+
+    /// How it does.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let live = self.live.load();
+        let Some(live) = live.as_ref().filter(|live| live.generation == counterseal_spool::generation()) else {
+            return Health::default();
+        };
+        let spool = live.spool.statistics();
+        let status = live.control.status();
+        Health {
+            stream: Some(live.stream),
+            queued_bytes: spool.used,
+            capacity_bytes: spool.capacity,
+            waits: spool.waits,
+            full: spool.refused,
+            written: status.written,
+            dropped: status.dropped,
+            skipped: status.skipped,
+            adopted: status.adopted,
+            last_error: status.last_error.clone(),
+            last_sync_age: status.last_sync.map(|at| at.elapsed()),
+            writer_gone: live.control.gone.load(Ordering::Acquire),
+        }
+    }
+
+    /// This process's stream; started if there is none.
+    #[inline]
+    fn live(&self) -> Result<Guard<Option<Arc<Live>>>, Error> {
+        let live = self.live.load();
+        if live.as_ref().is_some_and(|live| live.generation == counterseal_spool::generation()) {
+            return Ok(live);
+        }
+        drop(live);
+        self.start()?;
+        Ok(self.live.load())
+    }
+
+    #[cold]
+    fn start(&self) -> Result<(), Error> {
+        let generation = counterseal_spool::generation();
+        loop {
+            if self.live.load().as_ref().is_some_and(|live| live.generation == generation) {
+                return Ok(());
+            }
+            let starting = self.starting.load(Ordering::SeqCst);
+            if starting == generation {
+                // another thread of this process; the number of one that a parent left behind is another
+                std::thread::sleep(Duration::from_micros(50));
+            } else if self.starting.compare_exchange(starting, generation, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+                let started = self.start_alone(generation);
+                self.starting.store(0, Ordering::SeqCst);
+                return started;
+            }
+        }
+    }
+
+    fn start_alone(&self, generation: u64) -> Result<(), Error> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Self::closed_error());
+        }
+        if self.live.load().as_ref().is_some_and(|live| live.generation == generation) {
+            return Ok(());
+        }
+        let live = Live::start(&self.home, &self.options)?;
+        leave_to_parent(self.live.swap(Some(Arc::new(live))));
+        Ok(())
+    }
+
+    fn closed_error() -> Error {
+        Error::new(ErrorCode::Closed, "the ledger was closed")
+    }
+}
+
+/// What a forked child finds of its parent's stream is left as it is: its parts guard locks and memory that are not here.
+fn leave_to_parent(live: Option<Arc<Live>>) {
+    if live.as_ref().is_some_and(|live| live.generation != counterseal_spool::generation()) {
+        std::mem::forget(live);
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        /// As long as a program's end may reasonably be held up by a slow disk; the rest is recovered by the next process.
+        const AT_MOST: Duration = Duration::from_secs(5);
+        let _health_said_it = self.close(AT_MOST);
+        leave_to_parent(self.live.swap(None));
+    }
+}

@@ -1,0 +1,4 @@
+//! A process's stream from its first record to its recovery, on a real disk.
+
+mod reading;
+mod writing;
