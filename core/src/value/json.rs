@@ -95,7 +95,10 @@ impl<'a> Reader<'a> {
             match event {
                 Some(Ok(JsonEvent::Eof)) => return Ok(None),
                 Some(Ok(event)) => return Ok(Some(event)),
-                Some(Err(error)) => return Err(syntax(&error)),
+                Some(Err(error)) => {
+                    self.offset = usize::try_from(error.location().start.offset).unwrap_or(self.offset);
+                    return Err(self.at(syntax(&error, rest)));
+                }
                 // At the end of the input the parser says so by an event or an error; without progress it never would.
                 None if consumed_bytes == 0 => return Err(unexpected()),
                 None => {}
@@ -175,35 +178,81 @@ impl<'a> Reader<'a> {
         self.at(Error::new(code, message))
     }
 
-    /// Adds where in the text the reader is.
+    /// Adds where in the text the reader is, to the message and to the details.
     fn at(&self, error: Error) -> Error {
         let before = self.text.get(..self.offset).unwrap_or(self.text);
         let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
-        let column = before.chars().rev().take_while(|&character| character != '\n').count().max(1);
-        place(&error, line, column)
+        let column = before.chars().rev().take_while(|&character| character != '\n').count() + 1;
+        let placed = Error::new(error.code(), format!("line {line}, column {column}: {}", error.message()));
+        let placed = error.details().iter().fold(placed, |placed, (key, value)| placed.with(key, value));
+        placed.with("line", line).with("column", column)
     }
 }
 
-/// `error` with its place in the message and in the details.
-fn place(error: &Error, line: impl std::fmt::Display, column: impl std::fmt::Display) -> Error {
-    let placed = Error::new(error.code(), format!("line {line}, column {column}: {}", error.message()));
-    let placed = error.details().iter().fold(placed, |placed, (key, value)| placed.with(key, value));
-    placed.with("line", line).with("column", column)
-}
-
-fn syntax(error: &JsonSyntaxError) -> Error {
-    let (code, advice) = if error.message().contains("surrogate") {
+/// What the parser refused at the beginning of `rest`.
+fn syntax(error: &JsonSyntaxError, rest: &[u8]) -> Error {
+    let (code, advice) = if begins_with_lone_surrogate(rest) {
         (ErrorCode::ValueBadText, "a string has half a surrogate pair, which is no character; remove it")
     } else {
         (ErrorCode::ValueMalformed, "json text is not well-formed; write it as rfc 8259 says")
     };
-    let at = error.location().start;
     let said = error.message().trim_end_matches('.').replace('`', "'");
-    let error = Error::new(code, advice).with("parser", said);
-    place(&error, at.line + 1, at.column + 1)
+    Error::new(code, advice).with("parser", said)
+}
+
+/// Whether the next token of `rest` is a string in which an escape stands for half a surrogate pair.
+fn begins_with_lone_surrogate(rest: &[u8]) -> bool {
+    let token = rest.trim_ascii_start();
+    let token = token.strip_prefix(b",").or_else(|| token.strip_prefix(b":")).unwrap_or(token).trim_ascii_start();
+    let Some(mut inside) = token.strip_prefix(b"\"") else { return false };
+    loop {
+        inside = match inside {
+            [b'\\', b'u', ..] => match (escaped_unit(inside), inside.get(6..).and_then(escaped_unit)) {
+                (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => inside.get(12..).unwrap_or_default(),
+                (Some(0xd800..0xe000), _) => return true,
+                _ => inside.get(6..).unwrap_or_default(),
+            },
+            [b'\\', _, after @ ..] => after,
+            [] | [b'"', ..] => return false,
+            [_, after @ ..] => after,
+        }
+    }
+}
+
+/// The UTF-16 code unit of the escape that `text` begins with.
+fn escaped_unit(text: &[u8]) -> Option<u16> {
+    let digits = text.strip_prefix(b"\\u")?.get(..4)?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 #[cold]
 fn unexpected() -> Error {
     Error::new(ErrorCode::ValueMalformed, "json text ends before its value does; write it whole")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_where() {
+        for (text, line, column) in [("{\n \"ä\": x}", "2", "7"), ("[1,\n2,,3]", "2", "3"), ("[\n1e999]", "2", "6")] {
+            let error = parse(text).unwrap_err();
+            let details = error.details();
+            assert_eq!((details["line"].as_str(), details["column"].as_str()), (line, column), "{text}: {error}");
+            assert!(error.message().starts_with(&format!("line {line}, column {column}: ")));
+        }
+    }
+
+    #[test]
+    fn text_beyond_the_limit_is_not_read() {
+        let long = " ".repeat(MAX_TEXT_BYTES + 1);
+        assert_eq!(parse(&long).unwrap_err().code(), ErrorCode::ValueTooLarge);
+    }
+
+    #[test]
+    fn text_without_escapes_is_lent() {
+        let Value::Str(text) = parse("\"lent\"").unwrap() else { panic!("not a text") };
+        assert!(matches!(text, Cow::Borrowed("lent")));
+    }
 }
