@@ -108,7 +108,7 @@ impl Home {
         Self::parse(path, &text).map(Some)
     }
 
-    fn parse(path: &Path, text: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<Self, Error> {
         let damaged = |what: &str| {
             let file = path.join("home.json");
             Error::new(

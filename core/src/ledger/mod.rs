@@ -12,6 +12,7 @@ pub mod home;
 mod id;
 pub mod index;
 mod live;
+mod lines;
 pub mod lock;
 pub mod merkle;
 pub mod note;
@@ -22,6 +23,7 @@ pub mod record;
 pub mod segment;
 mod sink;
 mod writer;
+pub mod verify;
 
 pub use entropy::Entropy;
 pub use entry::{ActionId, Completed, ContextEntry, Decided, Outcome, Part, ResultEntry, ToolEntry};

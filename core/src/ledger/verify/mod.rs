@@ -1,0 +1,230 @@
+//! Verifies a home: finds any change, removal, reordering and addition of records, and names the record.
+//!
+//! Nothing is written and nothing locked, so a ledger can be verified while it is written: everything is read in the
+//! order opposite to the one it is written in (checkpoints, index, segments), so that what one file names is in the next.
+
+mod plan;
+mod report;
+mod segment;
+mod sidecar;
+mod trust;
+
+pub use report::{Place, Problem, ProblemCode, Report};
+
+use super::entry::ActionId;
+use super::files::open_for_reading;
+use super::id::StreamId;
+use super::lock::FileLock;
+use super::note::VerifierKey;
+use super::record::typed;
+use crate::error::{Error, ErrorCode};
+use plan::{Plan, SegmentPlan};
+use segment::{SegmentCheck, StreamState};
+use sidecar::Sidecar;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use trust::Trust;
+
+/// How to verify.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Also reads the sidecars, and every record as JSON against its schema.
+    pub deep: bool,
+    /// A file of checkpoints that lies where whoever could change the home could not.
+    pub outside: Option<PathBuf>,
+    /// The first key, held outside; otherwise the home's own word is taken for it.
+    pub first_key: Option<VerifierKey>,
+    /// The home is a copy that was made without its secret keys.
+    pub copy: bool,
+}
+
+/// What records say of others.
+#[derive(Debug, Default)]
+struct Found {
+    pruned: BTreeMap<(StreamId, u32), typed::Pruned>,
+    /// Which parts were erased; `None`: all.
+    erased: BTreeMap<ActionId, Option<BTreeSet<String>>>,
+    /// Erased payloads.
+    blank: Vec<(ActionId, String, Place)>,
+    /// Good payloads.
+    payloads: u64,
+    /// Closed segments whose file is missing.
+    missing: Vec<(StreamId, u32, Place)>,
+}
+
+impl Found {
+    fn erased(&mut self, erased: &typed::Erased) {
+        for action in &erased.action_ids {
+            let known = self.erased.entry(ActionId(action.0)).or_insert_with(|| Some(BTreeSet::new()));
+            match (&erased.parts, known.as_mut()) {
+                (None, _) => *known = None,
+                (Some(parts), Some(known)) => known.extend(parts.iter().cloned()),
+                (Some(_), None) => {}
+            }
+        }
+    }
+}
+
+/// Verifies the home at `path`.
+///
+/// # Errors
+/// [`ErrorCode::LedgerNotFound`] where there is no ledger, or what is held outside cannot be read. Everything that is
+/// wrong with the ledger itself is in the report.
+pub fn verify(path: &Path, options: &Options) -> Result<Report, Error> {
+    if !["home.json", "index", "streams"].iter().any(|name| path.join(name).exists()) {
+        return Err(Error::new(ErrorCode::LedgerNotFound, format!("there is no ledger in `{}`", path.display()))
+            .with("path", path.display()));
+    }
+    let mut report = Report::default();
+    let files = list_segments(path, &mut report);
+    let trust = Trust::read(path, options, &mut report)?;
+    let index = trust::read_or_report(&path.join("index"), "index", &mut report);
+    let plan = Plan::read(&index, &trust.sizes(), &mut report);
+    let proved = trust.check_index(&plan, &mut report);
+    for (stream, segment, extension) in files {
+        let known = plan.streams.get(&stream).is_some_and(|known| known.iter().any(|plan| plan.number == segment));
+        if !known {
+            let place = Place::segment(stream, segment, extension);
+            report.problem(ProblemCode::SegmentUnindexed, place, "the index knows no such segment");
+        }
+    }
+    let mut found = Found::default();
+    for (stream, segments) in &plan.streams {
+        let mut state = StreamState::default();
+        for (nth, segment) in segments.iter().enumerate() {
+            let check = Check { path, options, trust: &trust, stream: *stream, last: nth + 1 == segments.len() };
+            let records = check.segment(segment, &mut state, &mut report, &mut found);
+            let sealed =
+                segment.seals.iter().rev().find(|(line, _)| *line < proved).map_or(0, |(_, seal)| seal.records);
+            report.sealed += sealed.min(records);
+            report.unsealed += records.saturating_sub(sealed);
+        }
+    }
+    settle(&plan, options, found, &mut report);
+    Ok(report)
+}
+
+/// One segment of a home.
+struct Check<'a> {
+    path: &'a Path,
+    options: &'a Options,
+    trust: &'a Trust,
+    stream: StreamId,
+    /// Whether it is the stream's last.
+    last: bool,
+}
+
+impl Check<'_> {
+    fn segment(&self, plan: &SegmentPlan, state: &mut StreamState, report: &mut Report, found: &mut Found) -> u64 {
+        let place = Place::segment(self.stream, plan.number, "jsonl");
+        let file = match open_for_reading(&self.path.join(&place.file)) {
+            Ok(file) => file,
+            Err(error) if trust::is_missing(&error) => {
+                self.missing(plan, place, report, found);
+                return 0;
+            }
+            Err(error) => {
+                report.problem(ProblemCode::FileUnreadable, place, format!("it cannot be read: {error}"));
+                return 0;
+            }
+        };
+        let sidecar = self.options.deep.then(|| {
+            let path = self.path.join(Place::segment(self.stream, plan.number, "side").file);
+            Sidecar::open(self.path, path, self.stream, plan.number, report)
+        });
+        SegmentCheck::new(self.stream, self.trust.home.as_ref(), plan, report, found, state, sidecar).run(file)
+    }
+
+    fn missing(&self, plan: &SegmentPlan, place: Place, report: &mut Report, found: &mut Found) {
+        let lock = self.path.join("streams").join(self.stream.to_string()).join("lock");
+        if plan.closed {
+            found.missing.push((self.stream, plan.number, place));
+        } else if self.last && plan.seals.is_empty() && FileLock::is_held(&lock).unwrap_or(false) {
+            report.remark(format!("{}: its process is about to make it", place.file));
+        } else {
+            let sealed = plan.seals.last().map_or(0, |(_, seal)| seal.records);
+            let place = plan.first.map_or(place.clone(), |first| place.seq(first));
+            report.problem(
+                ProblemCode::SegmentMissing,
+                place,
+                format!("it is missing; {sealed} of its records were sealed"),
+            );
+        }
+    }
+}
+
+/// Settles what could only be told once every record was read.
+fn settle(plan: &Plan, options: &Options, found: Found, report: &mut Report) {
+    for (stream, segment, place) in found.missing {
+        let segments = plan.streams.get(&stream);
+        let known = segments.and_then(|segments| segments.iter().find(|plan| plan.number == segment));
+        let seal = known.and_then(|plan| plan.seals.last()).map(|(_, seal)| seal);
+        let Some(pruned) = found.pruned.get(&(stream, segment)) else {
+            let place = match known.and_then(|plan| plan.first) {
+                Some(first) => place.seq(first),
+                None => place,
+            };
+            let records = seal.map_or(0, |seal| seal.records);
+            let message = format!("it is missing with {records} records, and no record says it was pruned");
+            report.problem(ProblemCode::SegmentMissing, place, message);
+            continue;
+        };
+        let same = seal
+            .is_some_and(|seal| (pruned.records, pruned.root.0, pruned.last.0) == (seal.records, seal.root, seal.last));
+        if same {
+            report.pruned += 1;
+        } else {
+            let message = "the record that says it was pruned speaks of other records";
+            report.problem(ProblemCode::SegmentMissing, place, message);
+        }
+    }
+    if !options.deep {
+        return;
+    }
+    let mut erased = 0;
+    for (action, part, place) in found.blank {
+        match found.erased.get(&action) {
+            Some(parts) if parts.as_ref().is_none_or(|parts| parts.contains(&part)) => erased += 1,
+            _ => {
+                let message = format!("the payload `{part}` of action `{action}` is erased and no record says so");
+                report.problem(ProblemCode::ErasedUnrecorded, place, message);
+            }
+        }
+    }
+    report.payloads = Some(found.payloads);
+    report.erased = Some(erased);
+}
+
+/// Every file that stands where a segment or its sidecar would.
+fn list_segments(path: &Path, report: &mut Report) -> Vec<(StreamId, u32, &'static str)> {
+    let streams = path.join("streams");
+    let mut files = Vec::new();
+    let list = |folder: &Path| -> std::io::Result<Vec<String>> {
+        let names = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        names.collect()
+    };
+    let folders = match list(&streams) {
+        Ok(folders) => folders,
+        Err(error) => {
+            report.problem(ProblemCode::FileUnreadable, Place::file("streams"), format!("it cannot be read: {error}"));
+            return files;
+        }
+    };
+    for folder in folders {
+        let Ok(stream) = folder.parse::<StreamId>() else { continue };
+        // gone between two looks: what it held is missed where the index names it
+        for name in list(&streams.join(&folder)).unwrap_or_default() {
+            let Some((number, extension)) = name.split_once('.') else { continue };
+            let extension = match extension {
+                "jsonl" => "jsonl",
+                "side" => "side",
+                _ => continue,
+            };
+            if let Ok(segment) = number.parse() {
+                files.push((stream, segment, extension));
+            }
+        }
+    }
+    files.sort_unstable();
+    files
+}
