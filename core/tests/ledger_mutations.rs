@@ -137,7 +137,11 @@ fn every_flip_is_found(outside: bool) {
                 assert!(!report.holds(), "{} byte {offset}", file.display());
                 if is_segment {
                     let (line, seq) = record_at(&original, offset);
-                    assert!(names(&report, &file, line, seq), "{} byte {offset}, record {seq}: {report}", file.display());
+                    assert!(
+                        names(&report, &file, line, seq),
+                        "{} byte {offset}, record {seq}: {report}",
+                        file.display()
+                    );
                 }
                 trials += 1;
             }
@@ -308,7 +312,12 @@ fn the_tail_after_the_last_checkpoint_is_not_protected() {
     for length in (0..=original.len()).step_by(3).chain([sealed, sealed - 1]) {
         fs::write(home.join(&file), &original[..length]).unwrap();
         let report = verify(&home, &options).unwrap();
-        assert_eq!(report.holds(), length >= sealed, "cut to {length} of {}, {sealed} sealed: {report}", original.len());
+        assert_eq!(
+            report.holds(),
+            length >= sealed,
+            "cut to {length} of {}, {sealed} sealed: {report}",
+            original.len()
+        );
     }
 }
 
