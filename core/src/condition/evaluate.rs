@@ -240,7 +240,10 @@ impl Node {
             Unary::EmailDomain => convert::text_function(&given, functions::email::domain),
             Unary::UrlHost => convert::text_function(&given, functions::url::host),
         };
-        converted.map_err(|why| Failure::new(self, why))
+        converted.map_err(|why| match why {
+            Why::WrongType { .. } => Failure::new(inner, why),
+            why => Failure::new(self, why),
+        })
     }
 
     fn index<'v>(&'v self, base: &'v Self, at: &'v Self, expect: Expect, scope: &Scope<'_, 'v>) -> Eval<'v> {

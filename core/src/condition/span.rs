@@ -85,7 +85,7 @@ pub(super) fn syntax_error(source: &str, errors: &ParseErrors) -> ConditionError
         return ConditionError { message: "the condition cannot be read".to_owned(), span: None, suggestion: None };
     };
     let said = first.msg.strip_prefix("Syntax error: ").unwrap_or(&first.msg);
-    let said = said.trim_end_matches('.').replace('\'', "`").replace("<EOF>", "the end");
+    let said = said.trim_end_matches('.').replace("'<EOF>'", "the end").replace("<EOF>", "the end").replace('\'', "`");
     let mut letters = said.chars();
     let lower: String = letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect();
     let at = offset(source, first.pos);

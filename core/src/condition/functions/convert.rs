@@ -31,7 +31,8 @@ pub(in crate::condition) fn size<'v>(given: &Seen<'v>) -> Result<Seen<'v>, Why> 
 pub(in crate::condition) fn to_int<'v>(given: &Seen<'v>) -> Result<Seen<'v>, Why> {
     let int = match given {
         Seen::Int(int) => Some(*int),
-        Seen::Double(double) => exact_int(double.trunc()),
+        // CEL leaves -2⁶³ out: the double may have been any of a thousand integers
+        Seen::Double(double) => exact_int(double.trunc()).filter(|int| *int != i64::MIN),
         Seen::Text(text) => integer(text),
         Seen::Decimal(text) => whole_part(text),
         Seen::Instant(at) => instant::seconds_of(*at),

@@ -7,7 +7,7 @@
 ///
 /// # Errors
 /// Anything a file system or a library could read differently: an empty path, a NUL or another control, a backslash,
-/// percent-encoding of a dot, slash, backslash or percent sign, `~`, two slashes at the start, one path absolute and the
+/// percent-encoding, `~`, two slashes at the start, one path absolute and the
 /// other relative.
 pub(in crate::condition) fn within(path: &str, root: &str) -> Result<bool, &'static str> {
     let (path, root) = (parts(path)?, parts(root)?);
@@ -39,7 +39,7 @@ fn parts(text: &str) -> Result<Parts<'_>, &'static str> {
     if text.starts_with("//") {
         return Err("was given two slashes at the start");
     }
-    if has_encoded_separator(text) {
+    if has_percent_encoding(text) {
         return Err("was given percent-encoding");
     }
     let absolute = text.starts_with('/');
@@ -56,11 +56,11 @@ fn parts(text: &str) -> Result<Parts<'_>, &'static str> {
     Ok(Parts { absolute, names })
 }
 
-/// Whether a library that decodes percent signs would find a separator or a dot.
-fn has_encoded_separator(text: &str) -> bool {
+/// Whether a library that decodes percent signs would find something to decode.
+fn has_percent_encoding(text: &str) -> bool {
     text.split('%').skip(1).any(|rest| {
-        rest.get(..2)
-            .is_some_and(|code| ["2e", "2f", "5c", "25", "00"].iter().any(|odd| code.eq_ignore_ascii_case(odd)))
+        let mut code = rest.bytes();
+        matches!((code.next(), code.next()), (Some(high), Some(low)) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
     })
 }
 
