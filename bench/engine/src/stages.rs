@@ -1,17 +1,43 @@
 //! What each stage of one call costs by itself.
 
-use crate::Figures;
 use crate::timing::{Piece, time, to_json};
+use crate::{Figures, subject};
 use counterseal::clock::Clock;
+use counterseal::value::digest::{CallPrefix, DigestKey};
+use counterseal::value::{Value, encode};
 use counterseal_spool::generation;
+use std::borrow::Cow;
+use std::hint::black_box;
 use std::time::Instant;
 
 pub(crate) fn run(_arguments: &[String]) -> Figures {
+    let call = subject::arguments()?;
+    let plan = subject::plan(subject::STANDARD)?;
+    let key = DigestKey::new(&mut [7; 32]);
+    let prefix = CallPrefix::new(plan.source(), plan.name());
+    let mut canonical = Vec::new();
+    encode(&call, &mut canonical)?;
+    let result = Value::Str(Cow::Borrowed("3f1c9a52-77d0-4c1e-9b35-0d2f6a8e4b17"));
+    let mut encoded_result = Vec::new();
+    encode(&result, &mut encoded_result)?;
     let clock = Clock::System;
+    let (mut buffer, mut buffer_of_result) = (Vec::with_capacity(512), Vec::with_capacity(512));
     let pieces = vec![
-        Piece::new("clock: wall", || clock.now()),
-        Piece::new("clock: monotonic", Instant::now),
+        Piece::new("clock, wall", || clock.now()),
+        Piece::new("clock, monotonic", Instant::now),
         Piece::new("fork check", generation),
+        Piece::new("encode arguments", || {
+            buffer.clear();
+            encode(black_box(&call), &mut buffer).is_ok()
+        }),
+        Piece::new("decide", || plan.decide(black_box(&call), None).verdict),
+        Piece::new("digest of the call", || key.call(&prefix, black_box(&canonical))),
+        Piece::new("redact arguments", || plan.redaction().apply(black_box(&call), &canonical).len()),
+        Piece::new("encode and digest the result", || {
+            buffer_of_result.clear();
+            encode(black_box(&result), &mut buffer_of_result).ok().map(|()| key.result(&buffer_of_result))
+        }),
+        Piece::new("redact the result", || plan.redaction().apply(black_box(&result), &encoded_result).len()),
     ];
-    Ok(serde_json::json!({ "stages": to_json(&time(pieces)) }))
+    Ok(serde_json::json!({ "canonical_bytes": canonical.len(), "stages": to_json(&time(pieces)) }))
 }
