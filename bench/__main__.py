@@ -12,12 +12,15 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import async_call, core_decision, guarded_call, ledger_speed, limits, many_rules, report, start_up
-from bench.processes import MeasurementFailed
+from bench.processes import MeasurementError
 from bench.rows import Asked, Group
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OUT = Path(__file__).parent / "out"
 GROUPS: dict[str, Callable[[Asked], Group]] = {
@@ -56,7 +59,7 @@ def main() -> None:
             print(name, file=sys.stderr)
             try:
                 measured[name] = GROUPS[name](asked)
-            except MeasurementFailed as failed:
+            except MeasurementError as failed:
                 measured[name] = Group(name, failures=[str(failed)])
     machine = limits.machine()
     text = report.markdown(machine, measured, bounds, quick=chosen.quick)

@@ -10,16 +10,19 @@ import gc
 import itertools
 import json
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median
 from time import perf_counter_ns
+from typing import TYPE_CHECKING
 
 import counterseal as cs
 
 from bench.peers.workload import SAMPLE, TOOL
 from bench.processes import python
 from bench.rows import Asked, Group, Row, at_most
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 TARGET_US = 4.0
 CALLS = 2000

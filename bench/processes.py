@@ -6,15 +6,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-class MeasurementFailed(Exception):
+class MeasurementError(Exception):
     """A process that should have measured something gave no figures."""
 
 
@@ -24,7 +26,7 @@ def run(command: Sequence[str | Path], *, environment: dict[str, str] | None = N
     done = subprocess.run(command, cwd=ROOT, env=changed, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip()
-        raise MeasurementFailed(f"`{' '.join(map(str, command))}` ended with {done.returncode}:\n{said}")
+        raise MeasurementError(f"`{' '.join(map(str, command))}` ended with {done.returncode}:\n{said}")
     return done.stdout
 
 
@@ -40,7 +42,7 @@ def built(package: str, name: str) -> Path:
         message = json.loads(line)
         if message.get("executable") and message["target"]["name"] == name:
             return Path(message["executable"])
-    raise MeasurementFailed(f"cargo built no program `{name}`")
+    raise MeasurementError(f"cargo built no program `{name}`")
 
 
 @cache

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import limits
-from bench.limits import Limit
-from bench.rows import Group, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.limits import Limit
+    from bench.rows import Group, Row
 
 COLUMNS = ("what", "target", "figure", "met", "best of the peers", "limit of the machine", "away from it")
 HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.limits import Limit
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.limits import Limit
 
 
 class Bound(Enum):

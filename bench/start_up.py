@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from bench.limits import Limit
 from bench.policies.generate import two_terms
-from bench.processes import ROOT, MeasurementFailed, python
+from bench.processes import ROOT, MeasurementError, python
 from bench.rows import Asked, Group, Row, at_most
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 IMPORT_MS, CONFIGURE_MS, WHEEL_MB = 25.0, 10.0, 4.0
 CONDITIONS = 100
@@ -40,7 +43,7 @@ def starts(count: int, program: str, *arguments: str | Path) -> float:
 def wheel() -> Path:
     wheels = sorted((ROOT / ".cache" / "wheel").glob("counterseal-*.whl"))
     if not wheels:
-        raise MeasurementFailed("there is no wheel in `.cache/wheel`; `make bench` builds it")
+        raise MeasurementError("there is no wheel in `.cache/wheel`; `make bench` builds it")
     return wheels[-1]
 
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import os
 from importlib.metadata import version
-from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from agent_sentinel import Ledger, PolicyEngine, guarded_action
 from agent_sentinel.errors import AgentSentinelError
 
 from bench.peers.workload import MAXIMUM, TOOL, Contender, Tool, issue_refund
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class AgentSentinel:
@@ -42,7 +44,7 @@ class AgentSentinel:
             allowed_actions=tools,
             argument_constraints={tool: {"properties": {"amount": {"maximum": MAXIMUM}}} for tool in tools},
         )
-        return cast(Tool, guarded_action(name=TOOL)(issue_refund))
+        return cast("Tool", guarded_action(name=TOOL)(issue_refund))
 
     def records(self) -> int:
         return len(self._ledger.read_text().splitlines())

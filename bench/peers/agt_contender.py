@@ -9,11 +9,14 @@ Its rules have no tool selector; the further rules of `n_rules` are denies on th
 from __future__ import annotations
 
 from importlib.metadata import version
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agentmesh.governance.govern import GovernanceDenied, GovernedCallable, govern
 
 from bench.peers.workload import MAXIMUM, Contender, Tool, issue_refund
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def policy(n_rules: int) -> str:

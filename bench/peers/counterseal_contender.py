@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import counterseal as cs
 
 from bench.peers.workload import MAXIMUM, TOOL, Contender, Tool, issue_refund
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STANDARD = Path(__file__).parent.parent / "policies" / "standard.yaml"
 FLUSH_SECONDS = 30.0

@@ -17,12 +17,14 @@ import importlib
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import limits
 from bench.peers.timing import Row, check, measure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 OUT = Path(__file__).parent.parent / "out"
 MODULES = ("counterseal", "agentsentinel", "agt")

@@ -8,9 +8,12 @@ Text and not a dict: a person's policy is a file, and what reading it costs is m
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from bench.peers.workload import MAXIMUM, TOOL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HEAD = "version: 1\nname: {name}\ndefault: deny\n"
 ON_THE_TOOL = 5
