@@ -1,1 +1,103 @@
-//! One process's guard: captures nothing itself, decides, records before the body runs, and completes after it.
+//! One process's guard: decides a captured call, records it before the body runs, and completes it afterwards.
+//!
+//! Invariants:
+//! - A body runs only after its `decided` record is in the spool, unless the policy's fail mode says `open`.
+//! - Whatever goes wrong in here, a panic included, ends in a refusal.
+//! - A guard starts nothing until its first call: no thread, no file but the home it was given.
+
+mod admission;
+mod completion;
+mod config;
+mod health;
+mod ids;
+mod pending_sync;
+mod policy_record;
+mod scratch;
+mod ticket;
+mod tool;
+
+pub use admission::{Admission, Observer, Refusal};
+pub use completion::Captured;
+pub use config::{Config, Summary};
+pub use health::Health;
+pub use pending_sync::PendingSync;
+pub use ticket::Ticket;
+pub use tool::Tool;
+
+use crate::call::{CallContext, ToolSpec};
+use crate::clock::Clock;
+use crate::decide::{Decision, Layers};
+use crate::error::Error;
+use crate::ledger::{FlushReport, Ledger};
+use crate::value::Value;
+use crate::value::digest::DigestKey;
+use health::Counters;
+use policy_record::PolicyRecord;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Decides and records the calls of one process.
+#[derive(Debug)]
+pub struct Guard {
+    layers: Arc<Layers>,
+    ledger: Ledger,
+    key: DigestKey,
+    clock: Clock,
+    agent: Option<Arc<str>>,
+    observer: Option<Arc<dyn Observer>>,
+    counters: Counters,
+    closed: AtomicBool,
+    policy_record: PolicyRecord,
+}
+
+impl Guard {
+    /// The compiled policy.
+    #[must_use]
+    pub const fn layers(&self) -> &Arc<Layers> {
+        &self.layers
+    }
+
+    /// The agent's id, as configured.
+    #[must_use]
+    pub const fn agent(&self) -> Option<&Arc<str>> {
+        self.agent.as_ref()
+    }
+
+    /// The clock that decisions are stamped with.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Prepares a tool: what the policy says of it is looked up once, here.
+    ///
+    /// # Errors
+    /// `tool_invalid` or `policy_invalid` where the declaration and the policy contradict each other: a tag outside the
+    /// vocabulary, a rule that names an argument the tool cannot have, a comparison its schema rules out.
+    pub fn tool(&self, spec: ToolSpec) -> Result<Arc<Tool>, Error> {
+        Tool::prepare(spec, &self.layers).map(Arc::new)
+    }
+
+    /// Decides without recording, counting or running anything.
+    #[must_use]
+    pub fn check(&self, tool: &Tool, arguments: Result<&Value<'_>, &Error>, context: &CallContext) -> Decision {
+        self.decide_contained(tool, arguments, context)
+    }
+
+    /// Waits until everything recorded so far is on the disk.
+    #[must_use]
+    pub fn flush(&self, timeout: Duration) -> FlushReport {
+        self.ledger.flush(timeout)
+    }
+
+    /// Refuses every further call and closes the ledger: what is recorded is written, sealed and signed. Does nothing the
+    /// second time.
+    ///
+    /// # Errors
+    /// `ledger_io` where the ledger was not closed within `timeout`; what is not written then is recovered by the next process.
+    pub fn close(&self, timeout: Duration) -> Result<(), Error> {
+        self.closed.store(true, Ordering::Release);
+        self.ledger.close_counting(timeout, &self.counted())
+    }
+}

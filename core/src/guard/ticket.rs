@@ -1,7 +1,9 @@
 //! What stands between "it may run" and "it ran": completing it is recorded, and so is losing it.
 
+use super::completion::End;
 use super::{Captured, Guard, Tool};
 use crate::clock::UnixNanos;
+use crate::decide::RecordLevel;
 use crate::ledger::{ActionId, Outcome};
 use std::fmt;
 use std::sync::Arc;
@@ -15,19 +17,34 @@ pub struct Ticket {
     tool: Arc<Tool>,
     action_id: ActionId,
     decided_at: UnixNanos,
+    result: RecordLevel,
     started: Instant,
     open: bool,
 }
 
 impl Ticket {
-    pub(super) fn new(guard: Arc<Guard>, tool: Arc<Tool>, action_id: ActionId, decided_at: UnixNanos) -> Self {
-        Self { guard, tool, action_id, decided_at, started: Instant::now(), open: true }
+    pub(super) fn new(
+        guard: Arc<Guard>,
+        tool: Arc<Tool>,
+        action_id: ActionId,
+        decided_at: UnixNanos,
+        result: RecordLevel,
+    ) -> Self {
+        Self { guard, tool, action_id, decided_at, result, started: Instant::now(), open: true }
     }
 
     /// The id of the decided call.
     #[must_use]
     pub const fn action_id(&self) -> ActionId {
         self.action_id
+    }
+
+    pub(super) const fn guard(&self) -> &Arc<Guard> {
+        &self.guard
+    }
+
+    pub(super) fn restart(&mut self) {
+        self.started = Instant::now();
     }
 
     /// The tool it was given for.
@@ -46,7 +63,8 @@ impl Ticket {
         let ran = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         // the wall clock is not read again: a second reading costs as much as the whole record and may go back
         let ended = UnixNanos(self.decided_at.0.saturating_add(i64::try_from(ran).unwrap_or(i64::MAX)));
-        self.guard.record_completion(&self.tool, self.action_id, ended, ran, outcome, result);
+        let end = End { action_id: self.action_id, ended, duration: ran, outcome, level: self.result };
+        self.guard.record_completion(&self.tool, &end, result);
     }
 }
 

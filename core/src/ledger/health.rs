@@ -2,14 +2,16 @@
 
 use super::id::StreamId;
 use crate::error::Error;
+use serde::{Serialize, Serializer};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The state of a ledger in this process. All zero before the first record and in a child that has recorded nothing.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Health {
     /// The stream this process writes.
+    #[serde(serialize_with = "as_text")]
     pub stream: Option<StreamId>,
     /// Bytes in the spool that the disk does not have yet.
     pub queued_bytes: u64,
@@ -30,13 +32,22 @@ pub struct Health {
     /// The last trouble of the writer; `None` again once it works.
     pub last_error: Option<String>,
     /// How long ago a group was last on the disk.
+    #[serde(rename = "last_sync_age_seconds", serialize_with = "as_seconds")]
     pub last_sync_age: Option<Duration>,
     /// Whether the writer ended although it was not asked to.
     pub writer_gone: bool,
 }
 
+fn as_text<S: Serializer>(stream: &Option<StreamId>, to: S) -> Result<S::Ok, S::Error> {
+    stream.map(|stream| stream.to_string()).serialize(to)
+}
+
+fn as_seconds<S: Serializer>(age: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    age.map(|age| age.as_secs_f64()).serialize(to)
+}
+
 /// What [`super::Ledger::flush`] reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct FlushReport {
     /// Records of this process's stream on the disk.
     pub written: u64,

@@ -31,6 +31,7 @@ pub use event::{
     ApprovalChange, Closed, Control, Dropped, Erased, Opened, PolicyChange, PolicyLayer, Pruned, Recovered,
 };
 pub use health::{FlushReport, Health};
+pub(crate) use hex::text as hex_text;
 pub use home::{Home, HomeLock};
 pub use id::{BadId, HomeId, StreamId};
 pub use live::SyncTicket;

@@ -1,0 +1,252 @@
+//! The way of one call up to its body: encode, digest, decide, redact, record.
+
+use super::health::count;
+use super::scratch::with_buffer;
+use super::{Guard, PendingSync, Ticket, Tool, ids};
+use crate::call::CallContext;
+use crate::clock::UnixNanos;
+use crate::decide::{Decision, Effect, FailMode, ReasonCode, RecordLevel, RecordSync};
+use crate::error::{Error, ErrorCode};
+use crate::ledger::{ActionId, ContextEntry, Decided, Part, SyncTicket};
+use crate::redact::Redaction;
+use crate::value::{self, Value};
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Whether a call may run.
+#[derive(Debug)]
+pub enum Admission {
+    /// It may, once.
+    Run(Ticket),
+    /// It may as soon as its record is on the disk.
+    Sync(PendingSync),
+    /// It may not.
+    Refused(Box<Refusal>),
+}
+
+/// Why a call may not run.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// What was decided.
+    pub decision: Decision,
+    /// The id of the recorded call; `None` where even the refusal could not be recorded.
+    pub action_id: Option<ActionId>,
+}
+
+/// What sees every decision after it was made and recorded, and cannot change it.
+pub trait Observer: std::fmt::Debug + Send + Sync {
+    /// Called once a decided call, before its body.
+    fn decided(&self, tool: &Tool, decision: &Decision, action_id: Option<ActionId>);
+}
+
+impl Guard {
+    /// Decides a call and records the decision. Never fails: what goes wrong is a refusal.
+    ///
+    /// `arguments` is a [`Value::Map`] by parameter name, or why there is none.
+    pub fn admit(
+        self: &Arc<Self>,
+        tool: &Arc<Tool>,
+        arguments: Result<&Value<'_>, &Error>,
+        context: &CallContext,
+    ) -> Admission {
+        // a panic in here is a defect of ours, and the one thing it must not do is let the call run
+        catch_unwind(AssertUnwindSafe(|| self.admit_uncontained(tool, arguments, context))).unwrap_or_else(|_| {
+            count(&self.counters.panics);
+            refused(tool.plan().refusal(ReasonCode::Internal, None), None)
+        })
+    }
+
+    fn admit_uncontained(
+        self: &Arc<Self>,
+        tool: &Arc<Tool>,
+        arguments: Result<&Value<'_>, &Error>,
+        context: &CallContext,
+    ) -> Admission {
+        if self.closed.load(Ordering::Acquire) {
+            return refused(tool.plan().refusal(ReasonCode::Closed, None), None);
+        }
+        let Some(action_id) = ids::next() else {
+            let why = Arc::from("the system gave no randomness");
+            return refused(tool.plan().refusal(ReasonCode::Unrecorded, Some(why)), None);
+        };
+        let now = self.clock.now();
+        self.record_policy_once(now);
+        with_buffer(|canonical| {
+            let captured = captured(arguments, canonical);
+            let mut decision = self.decide(tool, captured.as_ref().copied(), context);
+            if decision.effect == Effect::Asked {
+                // nobody can be asked yet, and waiting for nobody would be a call that never ends
+                let decision = decision.to_mut();
+                decision.effect = Effect::Refused;
+                decision.reason_code = ReasonCode::NoApprover;
+            }
+            let call = RecordedCall { action_id, now, decision: &decision, context };
+            let recorded = self.record(tool, &call, captured.ok(), canonical);
+            self.conclude(tool, action_id, now, decision, recorded)
+        })
+    }
+
+    fn decide<'t>(
+        &self,
+        tool: &'t Tool,
+        captured: Result<&Value<'_>, &Error>,
+        context: &CallContext,
+    ) -> Cow<'t, Decision> {
+        match captured {
+            Ok(value) => tool.plan().decide(value, context.enforcement),
+            Err(error) => {
+                count(&self.counters.capture_failed);
+                let code = match error.code() {
+                    ErrorCode::ValueMalformed => ReasonCode::MalformedArguments,
+                    _ => ReasonCode::CaptureFailed,
+                };
+                Cow::Owned(tool.plan().refusal(code, Some(Arc::from(error.message()))))
+            }
+        }
+    }
+
+    fn record(
+        &self,
+        tool: &Tool,
+        call: &RecordedCall<'_>,
+        value: Option<&Value<'_>>,
+        canonical: &[u8],
+    ) -> Result<Option<SyncTicket>, Error> {
+        let RecordedCall { action_id, now, decision, context } = *call;
+        let plan = tool.plan();
+        let arguments = match (value, decision.record.args) {
+            (Some(value), RecordLevel::Redacted) => Some(plan.redaction().apply(value, canonical)),
+            (Some(_), RecordLevel::Full) => Some(Cow::Borrowed(canonical)),
+            (Some(_), RecordLevel::Digest) | (None, _) => None,
+        };
+        let annotations = context.annotations.as_deref().map(|bytes| redacted_canonical(plan.redaction(), bytes));
+        let arguments = arguments.as_deref().map(|canonical| Part { name: "arguments", canonical });
+        let annotations = annotations.as_deref().map(|canonical| Part { name: "annotations", canonical });
+        let entry = |parts: &[Part<'_>]| {
+            let decided = Decided {
+                action_id,
+                time: now,
+                call_id: context.call_id.as_deref(),
+                digest: value.map(|_| self.key.call(tool.prefix(), canonical)),
+                tool: tool.entry(),
+                context: context_entry(self, context),
+                decision: decision.verdict,
+                effect: decision.effect,
+                reason_code: decision.reason_code.as_str(),
+                rules: &decision.rules,
+                policy: decision.policy,
+                enforcement: decision.enforcement,
+                estimated_cost: tool.spec().cost_micro_usd,
+                approval: None,
+                parts,
+                durable: false,
+            };
+            if decision.record.sync == RecordSync::Durable && decision.effect == Effect::Run {
+                self.ledger.decided_durable(&decided).map(Some)
+            } else {
+                self.ledger.decided(&decided).map(|()| None)
+            }
+        };
+        match (arguments, annotations) {
+            (Some(arguments), Some(annotations)) => entry(&[arguments, annotations]),
+            (Some(part), None) | (None, Some(part)) => entry(&[part]),
+            (None, None) => entry(&[]),
+        }
+    }
+
+    fn conclude(
+        self: &Arc<Self>,
+        tool: &Arc<Tool>,
+        action_id: ActionId,
+        now: UnixNanos,
+        decision: Cow<'_, Decision>,
+        recorded: Result<Option<SyncTicket>, Error>,
+    ) -> Admission {
+        if let Some(observer) = &self.observer {
+            let id = recorded.is_ok().then_some(action_id);
+            // an observer cannot change what was decided, so its failure changes nothing either
+            if catch_unwind(AssertUnwindSafe(|| observer.decided(tool, &decision, id))).is_err() {
+                count(&self.counters.panics);
+            }
+        }
+        let ticket = || Ticket::new(Arc::clone(self), Arc::clone(tool), action_id, now, decision.record.result);
+        match (recorded, decision.effect) {
+            (Ok(None), Effect::Run) => Admission::Run(ticket()),
+            (Ok(Some(sync)), Effect::Run) => Admission::Sync(PendingSync::new(ticket(), sync)),
+            (Ok(_), Effect::Refused | Effect::Asked) => refused(decision.into_owned(), Some(action_id)),
+            (Err(_), Effect::Run) if tool.plan().fail_mode() == FailMode::Open => {
+                count(&self.counters.unrecorded_run);
+                Admission::Run(ticket())
+            }
+            (Err(error), Effect::Run) => self.refused_unrecorded(tool, error.message(), None),
+            (Err(_), Effect::Refused | Effect::Asked) => {
+                count(&self.counters.unrecorded_refused);
+                refused(decision.into_owned(), None)
+            }
+        }
+    }
+
+    pub(super) fn refused_unrecorded(&self, tool: &Tool, why: &str, action_id: Option<ActionId>) -> Admission {
+        count(&self.counters.unrecorded_refused);
+        refused(tool.plan().refusal(ReasonCode::Unrecorded, Some(Arc::from(why))), action_id)
+    }
+
+    pub(super) fn decide_contained(
+        &self,
+        tool: &Tool,
+        arguments: Result<&Value<'_>, &Error>,
+        context: &CallContext,
+    ) -> Decision {
+        // the same limits hold as for a call that runs, or `check` would promise what `admit` refuses
+        let decide = || {
+            with_buffer(|canonical| {
+                self.decide(tool, captured(arguments, canonical).as_ref().copied(), context).into_owned()
+            })
+        };
+        catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
+            count(&self.counters.panics);
+            tool.plan().refusal(ReasonCode::Internal, None)
+        })
+    }
+}
+
+/// What of a call goes into its record beside the tool and the values.
+struct RecordedCall<'a> {
+    action_id: ActionId,
+    now: UnixNanos,
+    decision: &'a Decision,
+    context: &'a CallContext,
+}
+
+/// The arguments with their canonical bytes in `canonical`, or why there are none.
+fn captured<'v>(arguments: Result<&'v Value<'v>, &Error>, canonical: &mut Vec<u8>) -> Result<&'v Value<'v>, Error> {
+    let value = arguments.map_err(Error::clone)?;
+    value::encode(value, canonical)?;
+    Ok(value)
+}
+
+/// Redacts canonical bytes whose value is not at hand; what cannot be read back is not recorded.
+fn redacted_canonical<'b>(redaction: &Redaction, canonical: &'b [u8]) -> Cow<'b, [u8]> {
+    match value::decode(canonical) {
+        Ok(value) => redaction.apply(&value, canonical),
+        Err(_) => Cow::Borrowed(br#"{"$redacted":["unreadable"]}"#),
+    }
+}
+
+fn context_entry<'a>(guard: &'a Guard, context: &'a CallContext) -> ContextEntry<'a> {
+    ContextEntry {
+        agent: context.agent.as_deref().or(guard.agent.as_deref()),
+        user: context.user.as_ref().map(|user| &*user.id),
+        user_verified_by: context.user.as_ref().and_then(|user| user.verified_by.as_deref()),
+        session: &context.session,
+        implicit: context.implicit,
+        run: context.run.as_deref(),
+        parent: context.parent.as_deref(),
+    }
+}
+
+fn refused(decision: Decision, action_id: Option<ActionId>) -> Admission {
+    Admission::Refused(Box::new(Refusal { decision, action_id }))
+}

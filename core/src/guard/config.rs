@@ -1,0 +1,84 @@
+//! What a guard is started with, and the one line it says of itself then.
+
+use super::{Counters, Guard, Observer, PolicyRecord};
+use crate::clock::Clock;
+use crate::decide::{Enforcement, Layers};
+use crate::error::Error;
+use crate::ledger::{self, Ledger};
+use crate::value::digest::DigestKey;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Everything a guard needs to know; nothing is taken from the environment or the working directory unasked.
+#[derive(Debug)]
+pub struct Config {
+    /// The compiled policy of all layers.
+    pub layers: Layers,
+    /// The directory that the agent's processes share.
+    pub home: PathBuf,
+    /// The agent's id.
+    pub agent: Option<Arc<str>>,
+    /// Time, injected.
+    pub clock: Clock,
+    /// The policy that was in force in this process before, for the record of the change.
+    pub previous: Option<[u8; 32]>,
+    /// What sees every decision.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// How the ledger writes.
+    pub ledger: ledger::Options,
+}
+
+/// What is in force, for the line that is logged at start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Names of the policies beside the built-in one.
+    pub policies: Vec<Arc<str>>,
+    /// The mode in force.
+    pub enforcement: Enforcement,
+    /// Rules of all layers.
+    pub rules: usize,
+    /// What a careful operator must not overlook.
+    pub warning: Option<&'static str>,
+}
+
+impl Guard {
+    /// Makes a guard. Creates the home if it is not there; starts no thread and writes no record.
+    ///
+    /// # Errors
+    /// `home_unusable` where the home cannot be created or trusted.
+    pub fn start(config: Config) -> Result<Arc<Self>, Error> {
+        let ledger = Ledger::open(&config.home, config.ledger)?;
+        let mut key = *ledger.home().digest_key()?;
+        Ok(Arc::new(Self {
+            layers: Arc::new(config.layers),
+            key: DigestKey::new(&mut key),
+            ledger,
+            clock: config.clock,
+            agent: config.agent,
+            observer: config.observer,
+            counters: Counters::default(),
+            closed: AtomicBool::new(false),
+            policy_record: PolicyRecord::new(config.previous),
+        }))
+    }
+
+    /// What is in force.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let enforcement = self.layers.enforcement();
+        let rules = self.layers.rule_count();
+        let warning = match enforcement {
+            Enforcement::Observe => Some("it only observes: every call runs"),
+            _ if !self.layers.decides() => Some("no policy is configured: every call is allowed and recorded"),
+            _ if rules == 0 => Some("the policy has no rule"),
+            _ => None,
+        };
+        Summary {
+            policies: self.layers.describe().into_iter().map(|layer| layer.name).collect(),
+            enforcement,
+            rules,
+            warning,
+        }
+    }
+}
