@@ -9,7 +9,7 @@ pub(crate) fn did_you_mean<'k>(name: &str, known: impl Iterator<Item = &'k str>)
         .map(|candidate| (strsim::osa_distance(&plain, &normal(candidate)), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()
-        .map(|(_, candidate)| format!("did you mean `{candidate}`?"))
+        .map(|(_, candidate)| format!("did you mean `{candidate}`"))
 }
 
 /// The name without what people mix up: case, and `-` for `_`.
@@ -25,9 +25,9 @@ mod tests {
     fn finds_slips_and_leaves_other_words_alone() {
         let known = ["enforcement", "rules", "require_approval", "deny"];
         let ask = |name| did_you_mean(name, known.iter().copied());
-        assert_eq!(ask("enforcment").as_deref(), Some("did you mean `enforcement`?"));
-        assert_eq!(ask("Require-Approval").as_deref(), Some("did you mean `require_approval`?"));
-        assert_eq!(ask("rule").as_deref(), Some("did you mean `rules`?"));
+        assert_eq!(ask("enforcment").as_deref(), Some("did you mean `enforcement`"));
+        assert_eq!(ask("Require-Approval").as_deref(), Some("did you mean `require_approval`"));
+        assert_eq!(ask("rule").as_deref(), Some("did you mean `rules`"));
         assert_eq!(ask("budgets"), None);
         assert_eq!(ask(""), None);
     }
