@@ -75,7 +75,8 @@ fn values_load_as_their_text_does() {
         seen += 1;
     }
     assert!(seen >= 3, "{seen}");
-    let wrong = json::parse(r#"{"version": 1, "rules": [{"id": "a", "tools": ["x"], "when": "1 +", "decision": "deny"}]}"#);
+    let wrong =
+        json::parse(r#"{"version": 1, "rules": [{"id": "a", "tools": ["x"], "when": "1 +", "decision": "deny"}]}"#);
     let errors = policy::load_value("given", &wrong.unwrap()).unwrap_err();
     assert_eq!(errors.list()[0].path(), Some("rules[0].when"));
     assert!(errors.to_string().starts_with("given: rules[0].when: "), "{errors}");
