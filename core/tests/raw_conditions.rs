@@ -194,7 +194,7 @@ fn check(source: &str, lists: &Lists, types: &ArgumentTypes, args: &Value<'_>) -
     for arguments in [None, Some(types)] {
         match compile(source, &Declared { arguments, lists }) {
             Err(refused) => {
-                assert!(!refused.message.contains("cannot be"), "panicked: {}", refused.message);
+                assert!(!refused.message.contains("cannot be read"), "panicked: {}", refused.message);
                 if let Some(span) = refused.span {
                     assert!(source.get(span).is_some(), "a span that is not in the source");
                 }
@@ -204,7 +204,7 @@ fn check(source: &str, lists: &Lists, types: &ArgumentTypes, args: &Value<'_>) -
                 if let Outcome::Failed(why) = condition.evaluate(&Facts { args }) {
                     assert!(!why.ends_with("panicked"), "panicked: {why}");
                 }
-                let _ = (condition.contradiction(), condition.recheck(types, lists).is_ok());
+                let _ = condition.contradiction();
             }
         }
     }

@@ -2,11 +2,12 @@
 
 use super::bounds::{self, Bound};
 use super::check::{Checker, Problem};
-use super::evaluate::Scope;
+use super::evaluate::{Budget, Scope};
 use super::lists::Lists;
 use super::node::Node;
 use super::types::ArgumentTypes;
 use super::{Condition, ConditionError, Facts, Outcome, fence, span};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
@@ -39,23 +40,25 @@ static UNKNOWN: LazyLock<ArgumentTypes> = LazyLock::new(|| ArgumentTypes::open::
 /// It is too large, not well-formed, names what is not declared, compares what never compares, is no truth value, or can
 /// take too long; the error says where and what to write.
 pub fn compile(source: &str, declared: &Declared<'_>) -> Result<Compiled, ConditionError> {
+    // a panic in the parser or here is a defect; it refuses the condition instead of taking the program down
+    catch_unwind(AssertUnwindSafe(|| compile_unfenced(source, declared))).unwrap_or_else(|_| {
+        Err(ConditionError { message: "the condition cannot be read".to_owned(), span: None, suggestion: None })
+    })
+}
+
+fn compile_unfenced(source: &str, declared: &Declared<'_>) -> Result<Compiled, ConditionError> {
     let tree = fence::parse(source)?;
-    let checked = catch_unwind(AssertUnwindSafe(|| {
-        let mut checker = Checker::new(declared.arguments.unwrap_or(&UNKNOWN), declared.lists);
-        let checked = checker.condition(&tree).map_err(|problem| error(source, *problem))?;
-        let names = |names: std::collections::BTreeSet<String>| names.into_iter().map(Into::into).collect();
-        let constant = checked.node.truth(&Scope::of(None)).ok();
-        Ok(Compiled {
-            node: checked.node,
-            source: source.into(),
-            arguments: names(checker.names),
-            lists: names(checker.list_names),
-            cost: checked.cost,
-            constant,
-        })
-    }));
-    checked.unwrap_or_else(|_| {
-        Err(ConditionError { message: "the condition cannot be checked".to_owned(), span: None, suggestion: None })
+    let mut checker = Checker::new(declared.arguments.unwrap_or(&UNKNOWN), declared.lists);
+    let checked = checker.condition(&tree).map_err(|problem| error(source, *problem))?;
+    let names = |names: BTreeSet<String>| names.into_iter().map(Into::into).collect();
+    let constant = checked.node.truth(&Scope::of(None, &Budget::default())).ok();
+    Ok(Compiled {
+        node: checked.node,
+        source: source.into(),
+        arguments: names(checker.names),
+        lists: names(checker.list_names),
+        cost: checked.cost,
+        constant,
     })
 }
 
@@ -104,21 +107,12 @@ impl Compiled {
         let bounds = self.bounds();
         bounds::contradiction(&bounds).map(|(one, other)| (one.clone(), other.clone()))
     }
-
-    /// Checks it again once a tool's arguments are known. What it returns is checked with their types and fails on a
-    /// value of another; use it for that tool in this one's place.
-    ///
-    /// # Errors
-    /// It names an argument that the tool cannot have, or compares one with what it never equals.
-    pub fn recheck(&self, arguments: &ArgumentTypes, lists: &Lists) -> Result<Self, ConditionError> {
-        compile(&self.source, &Declared { arguments: Some(arguments), lists })
-    }
 }
 
 impl Condition for Compiled {
     fn evaluate(&self, facts: &Facts<'_>) -> Outcome {
         // a panic is a defect of ours; like every failure it can only tighten
-        match catch_unwind(AssertUnwindSafe(|| self.node.truth(&Scope::of(Some(facts.args))))) {
+        match catch_unwind(AssertUnwindSafe(|| self.node.truth(&Scope::of(Some(facts.args), &Budget::default())))) {
             Ok(Ok(true)) => Outcome::True,
             Ok(Ok(false)) => Outcome::False,
             Ok(Err(failure)) => Outcome::Failed(Arc::from(failure.to_string())),
@@ -251,7 +245,7 @@ mod tests {
         assert!(typed("args.to == \"a\" && args.amount * 2.0 > 5 && args.cc.all(c, c.endsWith(\"x\"))").is_ok());
         let loose = untyped("args.amount > \"x\"").expect("accepted");
         let types = ArgumentTypes::closed([("amount", ArgumentType::Number)]);
-        assert!(loose.recheck(&types, &lists()).is_err());
+        assert!(compile(loose.source(), &Declared { arguments: Some(&types), lists: &lists() }).is_err());
     }
 
     #[test]
@@ -301,5 +295,25 @@ mod tests {
         ] {
             assert_eq!(untyped(source).expect(source).constant(), expected, "{source}");
         }
+    }
+
+    #[test]
+    fn a_long_text_in_a_comprehension_costs_no_seconds() {
+        let args = map(vec![
+            ("l", Value::List(vec![Value::Str("b".into()); 1024])),
+            ("s", Value::Str("a".repeat(1 << 20).into())),
+        ]);
+        for source in [
+            "args.l.exists(x, args.s.contains(x))",
+            "args.l.exists(x, args.s.matches(\"b$\"))",
+            "args.l.exists(x, size(args.s) == 1)",
+        ] {
+            let came_out = untyped(source).expect(source).evaluate(&Facts { args: &args });
+            let Outcome::Failed(why) = came_out else { panic!("{source}: {came_out:?}") };
+            assert!(why.ends_with("looks at too much text"), "{why}");
+        }
+        let once =
+            untyped("args.s.contains(\"b\") || args.s.matches(\"b$\") || glob(\"*b\", args.s)").expect("accepted");
+        assert_eq!(once.evaluate(&Facts { args: &args }), Outcome::False);
     }
 }

@@ -7,6 +7,7 @@ use super::seen::Seen;
 use super::{Relation, glob};
 use crate::value::Value;
 use std::borrow::Cow;
+use std::cell::Cell;
 
 pub(super) type Eval<'v> = Result<Seen<'v>, Box<Failure>>;
 
@@ -17,18 +18,53 @@ enum Element<'v> {
     Seen(Seen<'v>),
 }
 
+/// How many bytes of text one evaluation may look at, so that a long text in a comprehension costs no seconds.
+const TEXT_BUDGET: u64 = 64 << 20;
+
+/// A regular expression and the digits of a decimal cost several times what a plain search does.
+const DEAR: usize = 8;
+
+/// What of the budget is left.
+#[derive(Debug)]
+pub(super) struct Budget(Cell<u64>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Cell::new(TEXT_BUDGET))
+    }
+}
+
 /// The call, and inside a comprehension its variable.
 #[derive(Debug)]
 pub(super) struct Scope<'o, 'v> {
+    budget: &'o Budget,
     /// `None` while a condition is looked at without a call.
     args: Option<&'v Value<'v>>,
     element: Option<Element<'v>>,
     outer: Option<&'o Scope<'o, 'v>>,
 }
 
-impl<'v> Scope<'_, 'v> {
-    pub(super) const fn of(args: Option<&'v Value<'v>>) -> Self {
-        Self { args, element: None, outer: None }
+impl<'o, 'v> Scope<'o, 'v> {
+    pub(super) const fn of(args: Option<&'v Value<'v>>, budget: &'o Budget) -> Self {
+        Self { budget, args, element: None, outer: None }
+    }
+
+    /// Takes `bytes` of text, looked at `times` over, off the budget.
+    fn spend(&self, bytes: usize, times: usize) -> Result<(), Why> {
+        let spent = u64::try_from(bytes.saturating_mul(times)).unwrap_or(u64::MAX);
+        let left = self.budget.0.get().checked_sub(spent).ok_or(Why::TooMuchText)?;
+        self.budget.0.set(left);
+        Ok(())
+    }
+
+    /// Takes what looking at `seen` costs off the budget.
+    fn spend_on(&self, seen: &Seen<'_>) -> Result<(), Why> {
+        match seen {
+            Seen::Text(text) => self.spend(text.len(), 1),
+            Seen::Bytes(bytes) => self.spend(bytes.len(), 1),
+            Seen::Decimal(text) => self.spend(text.len(), DEAR),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -133,7 +169,11 @@ impl Node {
                     (Seen::Null, _) | (_, Seen::Null) if matches!(relation, Relation::Equal | Relation::NotEqual) => {
                         left.equal(&right).map(|equal| equal == (*relation == Relation::Equal))
                     }
-                    _ => left.order(&right).map(|order| relation.holds(order)),
+                    _ => scope
+                        .spend_on(&left)
+                        .and_then(|()| scope.spend_on(&right))
+                        .and_then(|()| left.order(&right))
+                        .map(|order| relation.holds(order)),
                 };
                 holds.map_err(|why| Failure::new(self, why))
             }
@@ -147,10 +187,21 @@ impl Node {
                     TextTest::Contains => text.contains(part.as_ref()),
                 })
             }
-            Self::Matches(text, regex) => Ok(regex.is_match(&text.text(scope)?)),
-            Self::Glob(text, glob) => Ok(glob.matches(&text.text(scope)?)),
+            Self::Matches(text, regex) => {
+                let text = text.text(scope)?;
+                scope.spend(text.len(), DEAR).map_err(|why| Failure::new(self, why))?;
+                Ok(regex.is_match(&text))
+            }
+            Self::Glob(text, glob) => {
+                let text = text.text(scope)?;
+                scope.spend(text.len(), glob.as_str().len()).map_err(|why| Failure::new(self, why))?;
+                Ok(glob.matches(&text))
+            }
             Self::Binary(function, both) => {
                 let (left, right) = (both.0.text(scope)?, both.1.text(scope)?);
+                if *function == Binary::Glob {
+                    scope.spend(right.len(), left.len()).map_err(|why| Failure::new(self, why))?;
+                }
                 let answer = match function {
                     Binary::Glob => {
                         glob::Glob::new(&left).map(|glob| glob.matches(&right)).ok_or("has a pattern that is too long")
@@ -197,7 +248,11 @@ impl Node {
             }
             Self::Arithmetic(operator, both) => {
                 let (left, right) = (both.0.eval(scope)?, both.1.eval(scope)?);
-                functions::arithmetic::apply(*operator, &left, &right).map_err(|why| Failure::new(self, why))
+                scope
+                    .spend_on(&left)
+                    .and_then(|()| scope.spend_on(&right))
+                    .and_then(|()| functions::arithmetic::apply(*operator, &left, &right))
+                    .map_err(|why| Failure::new(self, why))
             }
             Self::Negate(inner) => {
                 functions::arithmetic::negate(&inner.eval(scope)?).map_err(|why| Failure::new(self, why))
@@ -223,13 +278,17 @@ impl Node {
 
     fn text<'v>(&'v self, scope: &Scope<'_, 'v>) -> Result<Cow<'v, str>, Box<Failure>> {
         match self.eval(scope)? {
-            Seen::Text(text) => Ok(text),
+            Seen::Text(text) => {
+                scope.spend(text.len(), 1).map_err(|why| Failure::new(self, why))?;
+                Ok(text)
+            }
             other => Err(self.wrong(&other, "text")),
         }
     }
 
     fn unary<'v>(&'v self, function: Unary, inner: &'v Self, scope: &Scope<'_, 'v>) -> Eval<'v> {
         let given = inner.eval(scope)?;
+        scope.spend_on(&given).map_err(|why| Failure::new(self, why))?;
         let converted = match function {
             Unary::Size => convert::size(&given),
             Unary::Int => convert::to_int(&given),
@@ -274,9 +333,9 @@ impl Node {
                 // as `exists` has it: an item that is equal decides, whatever the others are
                 let mut failed = None;
                 for item in items {
-                    match Seen::of(item, expect, right)
-                        .and_then(|item| item.equal(&sought).map_err(|why| Failure::new(self, why)))
-                    {
+                    match Seen::of(item, expect, right).and_then(|item| {
+                        scope.spend_on(&item).and_then(|()| item.equal(&sought)).map_err(|why| Failure::new(self, why))
+                    }) {
                         Ok(true) => return Ok(true),
                         Ok(false) => {}
                         Err(failure) => failed = failed.or(Some(failure)),
@@ -303,7 +362,7 @@ impl Node {
         let mut found = 0_usize;
         let mut failed = None;
         for at in 0..length {
-            let inner = Scope { args: scope.args, element: elements.get(at), outer: Some(scope) };
+            let inner = Scope { budget: scope.budget, args: scope.args, element: elements.get(at), outer: Some(scope) };
             match (body.truth(&inner), quantifier) {
                 (Ok(true), Quantifier::Exists) => return Ok(true),
                 (Ok(false), Quantifier::All) => return Ok(false),

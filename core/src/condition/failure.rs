@@ -25,6 +25,8 @@ pub(super) enum Why {
     Conversion(&'static str),
     /// A function refused what it was given, for its own reason.
     Function(&'static str),
+    /// More text was looked at than one evaluation may.
+    TooMuchText,
     /// A list or map is longer than a comprehension goes through.
     TooLong,
     /// Arguments are not known while a condition is looked at without a call.
@@ -59,6 +61,7 @@ impl fmt::Display for Failure {
             Why::Conversion(into) => write!(f, "`{part}` is not {into}"),
             Why::Function(why) => write!(f, "`{part}` {why}"),
             Why::TooLong => write!(f, "`{part}` has more than {} elements to go through", super::node::MAX_ELEMENTS),
+            Why::TooMuchText => write!(f, "`{part}` looks at too much text"),
             Why::NoCall => write!(f, "`{part}` is known in a call only"),
         }
     }

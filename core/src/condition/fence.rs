@@ -9,7 +9,6 @@ use super::span;
 use cel::IdedExpr;
 use cel::parser::PrattParser;
 use cel::parser::pratt_parser::{Lexer, TokenKind};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The longest source, in bytes.
 pub(super) const MAX_SOURCE: usize = 2048;
@@ -34,13 +33,7 @@ pub(super) fn parser() -> PrattParser {
 /// The source is too long, too deep or not well-formed.
 pub(super) fn parse(source: &str) -> Result<IdedExpr, ConditionError> {
     check(source)?;
-    match catch_unwind(AssertUnwindSafe(|| parser().parse(source))) {
-        Ok(Ok(tree)) => Ok(tree),
-        Ok(Err(errors)) => Err(span::syntax_error(source, &errors)),
-        Err(_) => {
-            Err(ConditionError { message: "the condition cannot be read".to_owned(), span: None, suggestion: None })
-        }
-    }
+    parser().parse(source).map_err(|errors| span::syntax_error(source, &errors))
 }
 
 fn check(source: &str) -> Result<(), ConditionError> {

@@ -114,6 +114,11 @@ impl List {
         list
     }
 
+    /// Its texts, in order.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.items.iter().filter_map(|item| if let Scalar::Text(text) = item { Some(&**text) } else { None })
+    }
+
     pub(super) fn has_numbers(&self) -> bool {
         !self.ints.is_empty() || !self.doubles.is_empty()
     }

@@ -7,7 +7,6 @@ use cel::ParseErrors;
 use cel::common::ast::{Expr, SourceInfo};
 use cel::parser::pratt_parser::{Lexer, TokenKind};
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// The bytes of `source` from the first to the last token of `tree`.
@@ -16,7 +15,7 @@ use std::sync::Arc;
 /// behind it, which changes no node's number. `None` where that does not give them.
 pub(super) fn of(source: &str, tree: &IdedExpr) -> Option<Range<usize>> {
     let unbalanced = format!("{source}\n)");
-    let errors = catch_unwind(AssertUnwindSafe(|| parser().parse(&unbalanced))).ok()?.err()?;
+    let errors = parser().parse(&unbalanced).err()?;
     let offsets: Arc<SourceInfo> = errors.errors.into_iter().find_map(|error| error.source_info)?;
     let mut span: Option<Range<usize>> = None;
     widen(tree, &offsets, &mut span);

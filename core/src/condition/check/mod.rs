@@ -8,7 +8,7 @@ mod path;
 
 pub(super) use kind::Type;
 
-use super::evaluate::Scope;
+use super::evaluate::{Budget, Scope};
 use super::fence::MAX_DEPTH;
 use super::lists::{List, Lists, Scalar};
 use super::node::Node;
@@ -129,7 +129,7 @@ fn fold<'t>(at: &'t IdedExpr, mut checked: Checked<'t>) -> Check<'t> {
     if !checked.closed || matches!(checked.node, Node::Constant(_) | Node::Constants(_)) {
         return Ok(checked);
     }
-    let constant = match checked.node.eval(&Scope::of(None)) {
+    let constant = match checked.node.eval(&Scope::of(None, &Budget::default())) {
         Err(failure) => return problem(at, format!("it always fails: {failure}"), ""),
         Ok(Seen::Null) => Constant::Null,
         Ok(Seen::Bool(truth)) => Constant::Bool(truth),
