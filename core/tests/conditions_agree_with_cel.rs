@@ -4,6 +4,8 @@
 //! not-a-number, fail here; an integer beyond 2⁵³ compares with a double exactly, as the specification of CEL has it,
 //! where the crate rounds the integer.
 
+#![cfg(test)]
+
 use cel::{Context, Program, Value as Cel};
 use counterseal::condition::{ArgumentType, ArgumentTypes, Condition, Declared, Facts, Lists, Outcome, compile};
 use counterseal::value::Value;

@@ -2,6 +2,8 @@
 //!
 //! Runs `COUNTERSEAL_FUZZ_SECONDS` (2); `COUNTERSEAL_FUZZ_SEED` repeats a run.
 
+#![cfg(test)]
+
 use counterseal::condition::{ArgumentType, ArgumentTypes, Condition, Declared, Facts, Lists, Outcome, compile};
 use counterseal::value::Value;
 use serde_json::{Value as Json, json};

@@ -2,6 +2,8 @@
 //!
 //! `COUNTERSEAL_BLESS=1` writes what came out into the file instead; the difference is then reviewed by hand.
 
+#![cfg(test)]
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use counterseal::condition::{
