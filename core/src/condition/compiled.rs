@@ -2,9 +2,9 @@
 
 use super::bounds::{self, Bound};
 use super::check::{Checker, Problem};
-use super::evaluate::{Budget, Scope};
 use super::lists::Lists;
 use super::node::Node;
+use super::scope::{Budget, Scope};
 use super::types::ArgumentTypes;
 use super::{Condition, ConditionError, Facts, Outcome, fence, span};
 use std::collections::BTreeSet;

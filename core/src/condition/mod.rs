@@ -17,6 +17,7 @@ mod instant;
 mod lists;
 mod node;
 mod number;
+mod scope;
 mod seen;
 mod span;
 mod types;

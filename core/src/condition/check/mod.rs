@@ -8,10 +8,10 @@ mod path;
 
 pub(super) use kind::Type;
 
-use super::evaluate::{Budget, Scope};
 use super::fence::MAX_DEPTH;
 use super::lists::{List, Lists, Scalar};
 use super::node::Node;
+use super::scope::{Budget, Scope};
 use super::seen::Seen;
 use super::types::ArgumentTypes;
 use super::{Constant, number};
