@@ -307,6 +307,7 @@ mod tests {
             "args.l.exists(x, args.s.contains(x))",
             "args.l.exists(x, args.s.matches(\"b$\"))",
             "args.l.exists(x, size(args.s) == 1)",
+            "args.l.exists(x, string(args.s) in lists.own)",
         ] {
             let came_out = untyped(source).expect(source).evaluate(&Facts { args: &args });
             let Outcome::Failed(why) = came_out else { panic!("{source}: {came_out:?}") };

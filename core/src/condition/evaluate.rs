@@ -202,6 +202,7 @@ impl Node {
         if matches!(sought, Seen::Double(double) if double.is_nan()) || matches!(sought, Seen::Decimal("NaN")) {
             return Err(Failure::new(self, Why::NotANumber));
         }
+        scope.spend_on(&sought).map_err(|why| Failure::new(self, why))?;
         match right.eval(scope)? {
             Seen::Constants(list) => Ok(list.contains(&sought)),
             Seen::List(items) => {
