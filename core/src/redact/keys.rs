@@ -5,8 +5,9 @@
 pub(super) struct Keys {
     /// Sorted, each once.
     folded: Vec<Box<str>>,
-    /// A bit for each ASCII character that a key begins with: most keys of most calls are told apart by it.
-    first: u128,
+    /// For each ASCII character that a key begins with, a bit for each that may follow it: nearly every key of nearly
+    /// every call is told apart by its first two characters. Empty without keys.
+    begins: Vec<u128>,
 }
 
 impl Keys {
@@ -14,8 +15,14 @@ impl Keys {
         let mut folded: Vec<Box<str>> = keys.map(|key| fold(key).collect::<String>().into()).collect();
         folded.sort();
         folded.dedup();
-        let first = folded.iter().filter_map(|key| key.bytes().next()).fold(0, |bits, byte| bits | bit(byte));
-        Self { folded, first }
+        let mut begins = if folded.is_empty() { Vec::new() } else { vec![0; 128] };
+        for key in &folded {
+            let (first, second) = beginning(key);
+            if let Some(follow) = begins.get_mut(usize::from(first)) {
+                *follow |= bit(second);
+            }
+        }
+        Self { folded, begins }
     }
 
     pub(super) fn union(&self, other: &Self) -> Self {
@@ -27,21 +34,26 @@ impl Keys {
     }
 
     pub(super) fn contains(&self, key: &str) -> bool {
-        let Some(first) = key.bytes().find(|&byte| !is_ignored(byte)) else { return false };
+        let (first, second) = beginning(key);
         // A character outside ASCII may fold into it, such as the Kelvin sign into k.
-        if first.is_ascii() && self.first & bit(first.to_ascii_lowercase()) == 0 {
-            return false;
+        if first.is_ascii() && second.is_ascii() {
+            let follow = self.begins.get(usize::from(first)).copied().unwrap_or(0);
+            if follow & bit(second) == 0 {
+                return false;
+            }
         }
-        self.folded.iter().any(|folded| folded.chars().eq(fold(key)))
+        self.folded.binary_search_by(|folded| folded.chars().cmp(fold(key))).is_ok()
     }
+}
+
+/// The first two bytes that count, in lower case; 0 where there is none.
+fn beginning(key: &str) -> (u8, u8) {
+    let mut bytes = key.bytes().filter(|byte| !matches!(byte, b'-' | b'_')).map(|byte| byte.to_ascii_lowercase());
+    (bytes.next().unwrap_or(0), bytes.next().unwrap_or(0))
 }
 
 const fn bit(byte: u8) -> u128 {
     if byte.is_ascii() { 1 << byte } else { 0 }
-}
-
-const fn is_ignored(byte: u8) -> bool {
-    matches!(byte, b'-' | b'_')
 }
 
 fn fold(key: &str) -> impl Iterator<Item = char> {
@@ -54,11 +66,23 @@ mod tests {
 
     #[test]
     fn keys_match_whole_in_every_spelling() {
-        let keys = Keys::new(["api_key", "Schlüssel", "token"].into_iter());
-        for key in ["api_key", "apiKey", "API-KEY", "_api__key", "api\u{212a}ey", "SCHLÜSSEL", "Token"] {
+        let keys = Keys::new(["api_key", "Schlüssel", "token", "pk", "x", "éa"].into_iter());
+        for key in [
+            "api_key",
+            "apiKey",
+            "API-KEY",
+            "_api__key",
+            "api\u{212a}ey",
+            "SCHLÜSSEL",
+            "Token",
+            "P\u{212a}",
+            "p-k",
+            "X",
+            "ÉA",
+        ] {
             assert!(keys.contains(key), "{key}");
         }
-        for key in ["", "-", "api", "my_api_key", "api key", "tokens", "schlussel"] {
+        for key in ["", "-", "\0", "api", "my_api_key", "api key", "tokens", "schlussel", "xx", "p", "é", "ab"] {
             assert!(!keys.contains(key), "{key}");
         }
     }
