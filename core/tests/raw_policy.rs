@@ -144,6 +144,13 @@ fn hostile_documents_end() {
         "*a".repeat(100)
     );
     let _ = policy::load("stars", &stars);
+    let many = |n: usize, of: &str| (0..n).map(|n| of.replace('#', &n.to_string())).collect::<String>();
+    let globs = format!(
+        "version: 1\nscope: [{}]\nrules:\n{}",
+        many(3000, "'*#a*b', "),
+        many(3000, "- {id: r#, tools: ['*#c*d'], decision: deny}\n")
+    );
+    assert!(policy::load("globs", &globs).is_err());
     assert!(policy::load("large", &" ".repeat((8 << 20) + 1)).is_err());
 }
 

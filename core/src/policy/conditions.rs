@@ -8,11 +8,13 @@ use super::words::Known;
 use crate::call::{PROGRAM_SOURCE, ToolSpec};
 use crate::condition::{ArgumentTypes, Compiled, ConditionError, Declared, Lists, compile};
 use crate::error::ErrorCode;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-/// How many pairs of a rule and a tool are checked at load beyond those that name each other; the rest are checked when the
-/// tool is guarded, as all are. Bounds the time of a load.
+/// How many pairs of a rule and a tool are checked at load beyond those that name each other, and how many are looked at for
+/// that; the rest are checked when the tool is guarded, as all are. Bounds the time of a load.
 const PAIRS: usize = 20_000;
+const LOOKS: usize = 10_000_000;
 
 /// The conditions of one rule.
 #[derive(Debug, Clone, Default)]
@@ -48,44 +50,85 @@ pub(crate) fn compile_rule<'r>(
 
 /// Compiles the conditions of every rule of `policy` and checks them with every tool whose arguments it gives.
 pub(crate) fn compile_all(policy: &mut Policy, out: &mut Problems) {
-    let typed = typed_tools(policy);
+    let typed = TypedTools::new(policy);
     let mut rules = std::mem::take(&mut policy.rules);
-    let mut pairs = PAIRS;
+    let mut budget = Budget { looks: LOOKS, pairs: PAIRS };
     for compiled in &mut rules {
         let rule = &compiled.rule;
         if rule.when.is_none() && rule.unless.is_none() {
             compiled.conditions = Some(Conditions::default());
             continue;
         }
-        let before = out.count();
-        for tool in &typed {
-            if !rule.selects(&tool.spec.source, &tool.spec.name, &tool.known) {
-                continue;
-            }
-            let named = rule.tools.iter().flat_map(|list| &list.value).any(|pattern| pattern.is_exact());
-            if !named {
-                let Some(left) = pairs.checked_sub(1) else {
-                    break;
-                };
-                pairs = left;
-            }
-            if let Err(refused) = compile_rule(rule, Some(&tool.arguments), &policy.lists) {
-                note(rule, refused, Some(&tool.spec.name), out);
-                break;
-            }
+        match compile_typed(rule, &typed, &policy.lists, &mut budget) {
+            Err((tool, refused)) => note(rule, refused, Some(tool), out),
+            Ok(Some(conditions)) if typed.have_all_of(rule) => never_holds(rule, &conditions, out),
+            Ok(_) => match compile_rule(rule, None, &policy.lists) {
+                Ok(conditions) => {
+                    never_holds(rule, &conditions, out);
+                    compiled.conditions = Some(conditions);
+                }
+                Err(refused) => note(rule, refused, None, out),
+            },
         }
-        if out.count() > before || every_tool_is_typed(rule, &typed) {
-            continue;
-        }
-        match compile_rule(rule, None, &policy.lists) {
-            Ok(conditions) => compiled.conditions = Some(conditions),
-            Err(refused) => note(rule, refused, None, out),
-        }
-    }
-    for compiled in &rules {
-        never_holds(&compiled.rule, compiled.conditions.as_ref(), out);
     }
     policy.rules = rules;
+}
+
+/// Compiles the conditions of `rule` for every tool of known arguments that it speaks of; what comes back are those for the
+/// last one.
+fn compile_typed<'r, 't>(
+    rule: &'r Rule,
+    typed: &'t TypedTools,
+    lists: &Lists,
+    budget: &mut Budget,
+) -> Result<Option<Conditions>, (&'t str, Vec<Refused<'r>>)> {
+    let mut last = None;
+    let mut check = |tool: &'t TypedTool| match compile_rule(rule, Some(&tool.arguments), lists) {
+        Ok(conditions) => {
+            last = Some(conditions);
+            Ok(())
+        }
+        Err(refused) => Err((&*tool.spec.name, refused)),
+    };
+    let patterns = rule.tools.as_ref().map(|list| &list.value);
+    for name in patterns.into_iter().flatten().filter_map(|pattern| pattern.exact_name()) {
+        for tool in typed.named(name).filter(|tool| rule.selects(&tool.spec.source, &tool.spec.name, &tool.known)) {
+            check(tool)?;
+        }
+    }
+    if patterns.is_none_or(|list| list.iter().any(|pattern| pattern.exact_name().is_none())) {
+        for tool in &typed.tools {
+            if !Budget::spend(&mut budget.looks) {
+                break;
+            }
+            if rule.selects(&tool.spec.source, &tool.spec.name, &tool.known) {
+                if !Budget::spend(&mut budget.pairs) {
+                    break;
+                }
+                check(tool)?;
+            }
+        }
+    }
+    Ok(last)
+}
+
+/// What is left of the pairs of rules and tools that are looked at and checked at load.
+struct Budget {
+    looks: usize,
+    pairs: usize,
+}
+
+impl Budget {
+    /// Takes one, if one is left.
+    const fn spend(left: &mut usize) -> bool {
+        match left.checked_sub(1) {
+            Some(rest) => {
+                *left = rest;
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 /// A tool of the policy whose arguments it gives.
@@ -95,30 +138,42 @@ struct TypedTool {
     arguments: ArgumentTypes,
 }
 
-fn typed_tools(policy: &Policy) -> Vec<TypedTool> {
-    let entries = policy.tools.entries().iter();
-    let typed = entries.filter_map(|entry| {
-        let arguments = ArgumentTypes::from_schema(&entry.tool.args.as_ref()?.0);
-        let spec = ToolSpec {
-            name: entry.pattern.exact_name()?.to_owned(),
-            source: entry.pattern.exact_source().unwrap_or(PROGRAM_SOURCE).to_owned(),
-            ..ToolSpec::default()
-        };
-        let known = Known::new(policy, &spec);
-        Some(TypedTool { spec, known, arguments })
-    });
-    typed.collect()
+/// The tools of the policy whose arguments it gives, by name.
+struct TypedTools {
+    tools: Vec<TypedTool>,
+    by_name: HashMap<String, Vec<usize>>,
 }
 
-/// Whether the rule names its tools one by one and the arguments of each are known.
-fn every_tool_is_typed(rule: &Rule, typed: &[TypedTool]) -> bool {
-    rule.tools.as_ref().is_some_and(|list| {
-        list.value.iter().all(|pattern| {
-            let source = pattern.exact_source().unwrap_or(PROGRAM_SOURCE);
-            let known = |tool: &TypedTool| Some(&*tool.spec.name) == pattern.exact_name() && tool.spec.source == source;
-            pattern.is_exact() && typed.iter().any(known)
+impl TypedTools {
+    fn new(policy: &Policy) -> Self {
+        let mut new = Self { tools: Vec::new(), by_name: HashMap::new() };
+        for entry in policy.tools.entries() {
+            let (Some(schema), Some(name)) = (&entry.tool.args, entry.pattern.exact_name()) else {
+                continue;
+            };
+            let source = entry.pattern.exact_source().unwrap_or(PROGRAM_SOURCE).to_owned();
+            let spec = ToolSpec { name: name.to_owned(), source, ..ToolSpec::default() };
+            new.by_name.entry(name.to_owned()).or_default().push(new.tools.len());
+            let known = Known::new(policy, &spec);
+            new.tools.push(TypedTool { spec, known, arguments: ArgumentTypes::from_schema(&schema.0) });
+        }
+        new
+    }
+
+    fn named(&self, name: &str) -> impl Iterator<Item = &TypedTool> {
+        self.by_name.get(name).into_iter().flatten().filter_map(|place| self.tools.get(*place))
+    }
+
+    /// Whether the rule names its tools one by one and the arguments of each are known.
+    fn have_all_of(&self, rule: &Rule) -> bool {
+        rule.tools.as_ref().is_some_and(|list| {
+            list.value.iter().all(|pattern| {
+                let source = pattern.exact_source().unwrap_or(PROGRAM_SOURCE);
+                let name = pattern.exact_name().filter(|_| pattern.is_exact());
+                name.is_some_and(|name| self.named(name).any(|tool| tool.spec.source == source))
+            })
         })
-    })
+    }
 }
 
 fn note(rule: &Rule, refused: Vec<Refused<'_>>, tool: Option<&str>, out: &mut Problems) {
@@ -130,10 +185,7 @@ fn note(rule: &Rule, refused: Vec<Refused<'_>>, tool: Option<&str>, out: &mut Pr
 }
 
 /// Notes a rule whose conditions rule out every call.
-fn never_holds(rule: &Rule, conditions: Option<&Conditions>, out: &mut Problems) {
-    let Some(conditions) = conditions else {
-        return;
-    };
+fn never_holds(rule: &Rule, conditions: &Conditions, out: &mut Problems) {
     let id = rule.id();
     let mut never = |at: &At, why: String, suggestion: &str| {
         let message = format!("rule `{id}` can never match: {why}");

@@ -151,6 +151,12 @@ impl ToolPattern {
         from && self.name.matches(name)
     }
 
+    /// Whether the names' first characters already tell that no tool is meant by both.
+    pub(crate) fn begins_unlike(&self, other: &Self) -> bool {
+        let literal = |part: &Part| part.text().chars().next().filter(|first| !matches!(first, '*' | '?'));
+        matches!((literal(&self.name), literal(&other.name)), (Some(one), Some(two)) if one != two)
+    }
+
     /// Whether some tool is meant by both.
     pub(crate) fn overlaps(&self, bare: Bare, other: &Self, other_bare: Bare) -> bool {
         let from = match (&self.source, &other.source) {
@@ -159,7 +165,7 @@ impl ToolPattern {
             (None, Some(two)) => bare == Bare::Any || two.matches(PROGRAM_SOURCE),
             (None, None) => true,
         };
-        from && self.name.overlaps(&other.name)
+        from && !self.begins_unlike(other) && self.name.overlaps(&other.name)
     }
 
     /// Whether every tool that `other` means is meant; `false` where that is not plain to see.

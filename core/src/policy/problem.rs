@@ -178,11 +178,6 @@ impl Problems {
         self.list.len() >= TOLD
     }
 
-    /// How many problems there are, told or not.
-    pub(crate) const fn count(&self) -> usize {
-        self.list.len() + self.untold
-    }
-
     /// Whether nothing was wrong.
     pub(crate) const fn is_empty(&self) -> bool {
         self.list.is_empty()

@@ -5,22 +5,53 @@ use super::document::Rule;
 use super::pattern::{Bare, ToolPattern};
 use super::problem::{At, Problems};
 use super::read::Placed;
-use super::text::Name;
 use crate::decide::{Enforcement, Verdict};
 use crate::error::ErrorCode;
-use std::collections::{HashMap, HashSet};
+use std::cell::Cell;
+use std::collections::HashMap;
+
+/// How many steps of comparing patterns with each other a policy may need: about a second's worth.
+const STEPS: u64 = 50_000_000;
+
+/// What is left of them.
+#[derive(Debug)]
+struct Steps(Cell<u64>);
+
+impl Steps {
+    /// Pays for comparing two patterns; `false` once too many were compared.
+    fn pay(&self, one: &ToolPattern, two: &ToolPattern) -> bool {
+        // patterns that begin differently are told apart at once
+        let cost = if one.begins_unlike(two) { 1 } else { one.text().len().saturating_mul(two.text().len()) };
+        self.take(u64::try_from(cost).unwrap_or(u64::MAX))
+    }
+
+    fn take(&self, steps: u64) -> bool {
+        self.0.set(self.0.get().saturating_sub(steps));
+        self.0.get() > 0
+    }
+
+    const fn used_up(&self) -> bool {
+        self.0.get() == 0
+    }
+}
 
 /// Notes every rule that can never match.
 pub(crate) fn check(policy: &Policy, out: &mut Problems) {
+    let steps = Steps(Cell::new(STEPS));
     let scope = policy.scope.as_deref().map(Scope::new);
     let walls = Walls::new(policy);
     for rule in &policy.rules {
         empty_selectors(rule, out);
         if let Some(scope) = &scope {
-            outside_scope(&rule.rule, scope, out);
+            outside_scope(&rule.rule, scope, &steps, out);
         }
         allow_under_allow(&rule.rule, policy, out);
-        shadowed(rule, policy, &walls, out);
+        shadowed(rule, policy, &walls, &steps, out);
+        if steps.used_up() {
+            let message = "the policy has too many patterns to tell which rules can never match";
+            out.instead(&rule.at, message, "name tools one by one, or use tags");
+            return;
+        }
     }
 }
 
@@ -78,8 +109,10 @@ impl<'p> Scope<'p> {
         new
     }
 
-    fn admits_some(&self, pattern: &ToolPattern, bare: Bare) -> bool {
-        let meets = |admitted: &ToolPattern| admitted.overlaps(Bare::Program, pattern, bare);
+    fn admits_some(&self, pattern: &ToolPattern, bare: Bare, steps: &Steps) -> bool {
+        // once too many were compared the policy is refused, whatever comes out here
+        let meets =
+            |admitted: &ToolPattern| !steps.pay(admitted, pattern) || admitted.overlaps(Bare::Program, pattern, bare);
         let by_name = match pattern.exact_name() {
             Some(name) => self.exact.get(name).is_some_and(|list| list.iter().any(|admitted| meets(admitted))),
             None => self.exact.values().flatten().any(|admitted| meets(admitted)),
@@ -88,9 +121,9 @@ impl<'p> Scope<'p> {
     }
 }
 
-fn outside_scope(rule: &Rule, scope: &Scope<'_>, out: &mut Problems) {
+fn outside_scope(rule: &Rule, scope: &Scope<'_>, steps: &Steps, out: &mut Problems) {
     for pattern in rule.tools.iter().flat_map(|list| &list.value) {
-        if !scope.admits_some(pattern, rule.bare()) {
+        if !scope.admits_some(pattern, rule.bare(), steps) {
             let message = format!("rule `{}` can never match `{}`: it is outside the scope", rule.id(), pattern.text());
             never(out, &pattern.at, message, "add the tool to `scope`, or take it out of the rule");
         }
@@ -137,7 +170,7 @@ fn is_wall(rule: &Rule) -> bool {
     rule.verdict() == Verdict::Deny && rule.when.is_none() && rule.unless.is_none()
 }
 
-fn shadowed(compiled: &CompiledRule, policy: &Policy, walls: &Walls<'_>, out: &mut Problems) {
+fn shadowed(compiled: &CompiledRule, policy: &Policy, walls: &Walls<'_>, steps: &Steps, out: &mut Problems) {
     let rule = &compiled.rule;
     if is_wall(rule) {
         return;
@@ -145,7 +178,7 @@ fn shadowed(compiled: &CompiledRule, policy: &Policy, walls: &Walls<'_>, out: &m
     // a wall that names tools one by one can only cover a rule that does so too: its first name leads to it
     let first = rule.tools.as_ref().and_then(|list| list.value.first()).and_then(|pattern| pattern.exact_name());
     let named = first.and_then(|name| walls.by_name.get(name)).into_iter().flatten();
-    let wall = named.chain(&walls.others).find(|wall| covers(wall, rule, policy.enforcement));
+    let wall = named.chain(&walls.others).find(|wall| covers(wall, rule, policy.enforcement, steps));
     if let Some(wall) = wall {
         let message = format!("rule `{}` can never matter: `{}` denies all its calls", rule.id(), wall.id());
         never(out, &compiled.at, message, "narrow the one, or take the other out");
@@ -153,33 +186,18 @@ fn shadowed(compiled: &CompiledRule, policy: &Policy, walls: &Walls<'_>, out: &m
 }
 
 /// Whether every call that `rule` speaks of is denied by `wall` at least as strictly.
-fn covers(wall: &Rule, rule: &Rule, enforcement: Enforcement) -> bool {
+fn covers(wall: &Rule, rule: &Rule, enforcement: Enforcement, steps: &Steps) -> bool {
     let mode = |rule: &Rule| rule.enforcement.unwrap_or(enforcement);
-    let names = |list: &Option<Placed<Vec<Name>>>| -> Option<HashSet<Name>> {
-        list.as_ref().map(|list| list.value.iter().cloned().collect())
-    };
-    let tools = match (&wall.tools, &rule.tools) {
-        (None, _) => true,
-        (Some(_), None) => is_everything(wall),
-        (Some(wall_list), Some(list)) => list
-            .value
-            .iter()
-            .all(|pattern| wall_list.value.iter().any(|wider| wider.covers(wall.bare(), pattern, rule.bare()))),
-    };
-    let tags = subset(
-        rule.tags.as_ref().map(|list| list.value.iter().map(|tag| &tag.value.0).collect()),
-        wall.tags.as_ref().map(|list| list.value.iter().map(|tag| &tag.value.0).collect()),
-    );
-    let risk = subset(
-        rule.risk.as_ref().map(|list| list.value.iter().collect()),
-        wall.risk.as_ref().map(|list| list.value.iter().collect()),
-    );
-    mode(wall) >= mode(rule)
-        && tools
-        && tags
-        && risk
-        && subset(names(&rule.connectors), names(&wall.connectors))
-        && subset(names(&rule.actions), names(&wall.actions))
+    steps.take(1)
+        && mode(wall) >= mode(rule)
+        && (rule.tools.is_none() && is_everything(wall)
+            || within(&rule.tools, &wall.tools, |pattern, wider| {
+                steps.pay(wider, pattern) && wider.covers(wall.bare(), pattern, rule.bare())
+            }))
+        && within(&rule.tags, &wall.tags, |tag, other| steps.take(1) && tag.value == other.value)
+        && within(&rule.risk, &wall.risk, |risk, other| steps.take(1) && risk == other)
+        && within(&rule.connectors, &wall.connectors, |name, other| steps.take(1) && name == other)
+        && within(&rule.actions, &wall.actions, |name, other| steps.take(1) && name == other)
 }
 
 /// Whether a wall's selector takes all tools.
@@ -188,10 +206,10 @@ fn is_everything(wall: &Rule) -> bool {
 }
 
 /// Whether what the rule selects is selected by the wall: a selector that the wall does not have selects everything.
-fn subset<T: std::hash::Hash + Eq>(rule: Option<HashSet<T>>, wall: Option<HashSet<T>>) -> bool {
+fn within<T>(rule: &Option<Placed<Vec<T>>>, wall: &Option<Placed<Vec<T>>>, covered: impl Fn(&T, &T) -> bool) -> bool {
     match (rule, wall) {
         (_, None) => true,
         (None, Some(_)) => false,
-        (Some(rule), Some(wall)) => rule.is_subset(&wall),
+        (Some(rule), Some(wall)) => rule.value.iter().all(|one| wall.value.iter().any(|other| covered(one, other))),
     }
 }

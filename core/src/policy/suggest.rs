@@ -1,11 +1,15 @@
 //! "Did you mean": the nearest known name to one that is not known.
 
+/// How many known names are looked at: a hundred slips in a huge vocabulary must not take seconds.
+const MOST: usize = 2_000;
+
 /// The suggestion for `name`, if one of `known` is near enough to be what was meant.
 pub(crate) fn did_you_mean<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<String> {
     let plain = normal(name);
     // one slip in three characters still reads as the same word; more is a different one
     let limit = (plain.chars().count() / 3).max(1);
     known
+        .take(MOST)
         .map(|candidate| (strsim::osa_distance(&plain, &normal(candidate)), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()
