@@ -1,1 +1,43 @@
-//! The native half of the Python package.
+//! The native half of the Python package: it reads Python objects, asks the engine, and raises what the engine says.
+//!
+//! The module is private to the package `counterseal`, whose Python half is typed and holds no policy logic.
+
+mod arguments;
+mod by_name;
+mod callable;
+mod capture;
+mod context;
+mod decision;
+mod declared;
+mod engine;
+mod errors;
+mod hooks;
+mod ledger;
+mod policy;
+mod ticket;
+mod tool;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<callable::GuardedCallable>()?;
+    module.add_class::<context::Context>()?;
+    module.add_class::<decision::Decision>()?;
+    module.add_class::<engine::PyEngine>()?;
+    module.add_class::<policy::Policy>()?;
+    module.add_class::<ticket::Pending>()?;
+    module.add_class::<ticket::Ticket>()?;
+    module.add_class::<tool::Tool>()?;
+    module.add_function(wrap_pyfunction!(by_name::check, module)?)?;
+    module.add_function(wrap_pyfunction!(by_name::enforce, module)?)?;
+    module.add_function(wrap_pyfunction!(context::context_variable, module)?)?;
+    module.add_function(wrap_pyfunction!(context::forget_process_session, module)?)?;
+    module.add_function(wrap_pyfunction!(engine::default_home, module)?)?;
+    module.add_function(wrap_pyfunction!(engine::running_engine, module)?)?;
+    module.add_function(wrap_pyfunction!(engine::stand_down, module)?)?;
+    module.add_function(wrap_pyfunction!(ledger::verify_ledger, module)?)?;
+    module.add_function(wrap_pyfunction!(tool::canonical, module)?)?;
+    hooks::add_to(module)
+}

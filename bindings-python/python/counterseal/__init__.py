@@ -1,0 +1,68 @@
+"""Decides whether an agent's tool call may run before it runs, and keeps a record that nobody can change unnoticed.
+
+    import counterseal as cs
+
+    cs.configure(policy="counterseal.yaml")
+
+    @cs.guard
+    def issue_refund(order_id: str, amount: float) -> str: ...
+"""
+
+from __future__ import annotations
+
+from ._configuration import Configuration, FlushReport, close, configure, flush, health
+from ._contexts import annotate, clear_session, current_session, get_session, run, session, set_session
+from ._decide import Permit, check, enforce
+from ._errors import (
+    ConfigurationError,
+    CountersealError,
+    InternalError,
+    LedgerError,
+    LifecycleError,
+    LimitReached,
+    PolicyDenied,
+    PolicyError,
+)
+from ._guard import guard, guard_tool, guard_tools
+from ._ledger import Ledger, Verification
+from ._native import Context, Decision, Policy, __version__
+from ._words import Effect, Enforcement, Verdict
+
+__all__ = [
+    "Configuration",
+    "ConfigurationError",
+    "Context",
+    "CountersealError",
+    "Decision",
+    "Effect",
+    "Enforcement",
+    "FlushReport",
+    "InternalError",
+    "Ledger",
+    "LedgerError",
+    "LifecycleError",
+    "LimitReached",
+    "Permit",
+    "Policy",
+    "PolicyDenied",
+    "PolicyError",
+    "Verdict",
+    "Verification",
+    "__version__",
+    "annotate",
+    "check",
+    "clear_session",
+    "close",
+    "configure",
+    "current_session",
+    "enforce",
+    "flush",
+    "get_session",
+    "guard",
+    "guard_tool",
+    "guard_tools",
+    "health",
+    "run",
+    "session",
+    "set_session",
+]

@@ -1,0 +1,223 @@
+"""The engine of this process: configured, looked at, flushed and closed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from _thread import allocate_lock
+from typing import TYPE_CHECKING
+
+from . import _native, _settings
+from ._errors import CountersealError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, TypeAlias
+
+    PolicySource: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | _native.Policy"
+
+_EXIT_SECONDS = 2.0
+"""How long the end of the process may wait for the disk."""
+
+_lock = allocate_lock()
+_retired: list[_native.Engine] = []
+_registered = False
+
+
+class Configuration:
+    """What is in force: every setting as it came out of arguments and environment, and what the policy says of itself."""
+
+    __slots__ = ("agent_id", "enforcement", "home", "mode", "policy", "require_policy", "rules", "warning")
+
+    def __init__(
+        self,
+        *,
+        policy: str | None,
+        rules: int,
+        enforcement: str,
+        home: str,
+        agent_id: str | None,
+        mode: str | None,
+        require_policy: bool,
+        warning: str | None,
+    ) -> None:
+        self.policy = policy
+        self.rules = rules
+        self.enforcement = enforcement
+        self.home = home
+        self.agent_id = agent_id
+        self.mode = mode
+        self.require_policy = require_policy
+        self.warning = warning
+
+    def to_dict(self) -> dict[str, object]:
+        """All of it by name, ready for JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.to_dict().items())
+        return f"Configuration({shown})"
+
+
+def configure(
+    *,
+    policy: PolicySource | None = None,
+    agent_id: str | None = None,
+    mode: str | None = None,
+    home: str | os.PathLike[str] | None = None,
+    require_policy: bool | None = None,
+    api_key: str | None = None,
+    base_url: str | None = None,
+) -> Configuration:
+    """Starts deciding with `policy`: a path, a text, a dict or a `Policy`. A text has more than one line or begins with `{`.
+
+    What is not given is taken from the environment (`COUNTERSEAL_POLICY`, `COUNTERSEAL_HOME`, …). A second call is checked whole,
+    against every guarded tool too, and then swapped in at once: tools guarded before follow it; if it is refused, the
+    configuration in force stays.
+    """
+    with _lock:
+        return _configure(policy, agent_id, mode, home, require_policy, api_key, base_url)
+
+
+def from_environment() -> None:
+    """Configures from the environment alone, for a guarded call that comes first; raises where it says nothing."""
+    with _lock:
+        if _native.running_engine() is None:
+            _configure(None, None, None, None, None, None, None)
+
+
+def flush(timeout: float = 10.0) -> FlushReport:
+    """Waits until everything recorded so far is on the disk, at most `timeout` seconds."""
+    engine = _native.running_engine()
+    return FlushReport(*((0, 0, 0) if engine is None else engine.flush(timeout)))
+
+
+def close(timeout: float = 10.0) -> None:
+    """Writes, seals and signs what is recorded, and refuses every further call until `configure` is called again.
+
+    Raises `LedgerError` where that took longer than `timeout` seconds; what is not written then is recovered by the
+    next process of the home.
+    """
+    with _lock:
+        closing = [*_retired, engine] if (engine := _native.running_engine()) is not None else [*_retired]
+        _retired.clear()
+        for one in closing:
+            one.close(timeout)
+
+
+def health() -> dict[str, Any]:
+    """The state of the engine and its ledger, cheap enough to be asked every second; `{}` before `configure`."""
+    engine = _native.running_engine()
+    if engine is None:
+        return {}
+    import json
+
+    found: dict[str, Any] = json.loads(engine.health())
+    return found
+
+
+class FlushReport:
+    """What a flush came to."""
+
+    __slots__ = ("dropped", "pending", "written")
+
+    def __init__(self, written: int, pending: int, dropped: int) -> None:
+        self.written = written
+        """Records of this process on the disk."""
+        self.pending = pending
+        """Records that still wait."""
+        self.dropped = dropped
+        """Records given up so far; the ledger says so itself."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything recorded before is on the disk."""
+        return self.pending == 0
+
+    def __repr__(self) -> str:
+        return f"FlushReport(written={self.written}, pending={self.pending}, dropped={self.dropped})"
+
+
+def _configure(
+    policy: PolicySource | None,
+    agent_id: str | None,
+    mode: str | None,
+    home: str | os.PathLike[str] | None,
+    require_policy: bool | None,
+    api_key: str | None,
+    base_url: str | None,
+) -> Configuration:
+    _settings.refuse_server(api_key, base_url)
+    compiled = compiled_policy(policy)
+    settings: dict[str, Any] = {
+        "home": _settings.path("home", home) or _native.default_home(),
+        "agent_id": _settings.text("agent_id", agent_id),
+        "mode": _settings.mode(mode),
+        "require_policy": _settings.truth("require_policy", require_policy),
+    }
+    engine = _native.Engine(
+        policy=compiled,
+        home=settings["home"],
+        agent=settings["agent_id"],
+        mode=settings["mode"],
+        require_policy=settings["require_policy"],
+        manual_clock=None,
+    )
+    put_in_force(engine)
+    summary = engine.summary()
+    effective = Configuration(policy=", ".join(summary.pop("policies")) or None, **summary, **settings)
+    _tell(effective)
+    return effective
+
+
+def compiled_policy(given: PolicySource | None) -> _native.Policy:
+    """The policy that was given, or that the environment names."""
+    found = _settings.chosen("policy", given)
+    if found is None:
+        raise _settings.missing()
+    if isinstance(found, _native.Policy):
+        return found
+    if isinstance(found, str) and ("\n" in found or found.lstrip().startswith("{")):
+        return _native.Policy.from_text(found)
+    if isinstance(found, (str, os.PathLike)):
+        return _native.Policy.from_file(os.fspath(found))
+    if hasattr(found, "keys"):
+        return _native.Policy.from_dict(found)
+    raise _settings.invalid("policy", found, "a path, a text, a dict or a `Policy`")
+
+
+def put_in_force(engine: _native.Engine) -> None:
+    """Swaps `engine` in. The one before is closed once no call is under way in it."""
+    global _registered
+    before = engine.take_over()
+    if before is not None:
+        _retired.append(before)
+    for old in [old for old in _retired if old.is_idle()]:
+        old.close(_EXIT_SECONDS)
+        _retired.remove(old)
+    if not _registered:
+        import atexit
+
+        atexit.register(_at_exit)
+        _registered = True
+
+
+def _at_exit() -> None:
+    try:
+        close(_EXIT_SECONDS)
+    except CountersealError as error:
+        print(f"counterseal: {error}", file=sys.stderr)
+
+
+def _tell(effective: Configuration) -> None:
+    """One line of what is in force. Nobody can listen for less than a warning where logging is not even imported."""
+    if effective.warning is None and "logging" not in sys.modules:
+        return
+    import logging
+
+    logger = logging.getLogger("counterseal")
+    line = f"policy `{effective.policy or 'none'}`, mode {effective.enforcement}, {effective.rules} rules"
+    if effective.warning is None:
+        logger.info(line)
+    else:
+        logger.warning("%s: %s", line, effective.warning)

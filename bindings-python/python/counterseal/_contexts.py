@@ -1,0 +1,130 @@
+"""Sessions, runs and annotations: on whose behalf a call is made, carried by one context variable."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from . import _native
+from ._errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from contextvars import ContextVar, Token
+    from types import TracebackType
+    from typing import Any, TypeAlias
+
+    Variable: TypeAlias = "ContextVar[_native.Context | None]"
+
+_variable: Variable = _native.context_variable()
+
+
+class _Scope:
+    """What `session`, `run` and `annotate` return: a context manager for `with` and `async with`, usable again."""
+
+    __slots__ = ("_made", "_tokens")
+
+    def __init__(self, **made: Any) -> None:
+        self._made = made
+        self._tokens: list[Token[_native.Context | None]] = []
+
+    def __enter__(self) -> _native.Context:
+        context = _native.Context(_variable.get(), **self._made)
+        self._tokens.append(_variable.set(context))
+        return context
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _variable.reset(self._tokens.pop())
+
+    async def __aenter__(self) -> _native.Context:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+
+def session(id: str, *, user: str | None = None, verified_by: str | None = None) -> _Scope:
+    """The conversation that calls belong to, and on whose behalf.
+
+    `verified_by` says who vouched for the user's id; without it nobody did. A session inside another one is a conversation
+    of its own: run, user and annotations of the one around it do not hold in it.
+    """
+    if verified_by is not None and user is None:
+        raise ConfigurationError("`verified_by` says who vouched for `user`, which is missing", code="config_invalid", kind="config")
+    return _Scope(session=_text("session", id), user=_optional("user", user), verified_by=_optional("verified_by", verified_by))
+
+
+def run(id: str) -> _Scope:
+    """One execution in the session."""
+    return _Scope(run=_text("run", id))
+
+
+def annotate(
+    *,
+    rationale: str | None = None,
+    confidence: float | None = None,
+    purpose: str | None = None,
+    lineage: Iterable[str] | None = None,
+    model: str | None = None,
+    **more: object,
+) -> _Scope:
+    """What the program knows of why the calls inside are made; recorded with each of them, redacted like arguments."""
+    given: dict[str, object] = {
+        "rationale": rationale,
+        "confidence": confidence,
+        "purpose": purpose,
+        "lineage": None if lineage is None else list(lineage),
+        "model": model,
+        **more,
+    }
+    return _Scope(annotations={name: value for name, value in given.items() if value is not None})
+
+
+def set_session(id: str, *, user: str | None = None, verified_by: str | None = None) -> None:
+    """As `session`, until `clear_session` or the end of the task or thread."""
+    scope = session(id, user=user, verified_by=verified_by)
+    _variable.set(_native.Context(None, **scope._made))
+
+
+def get_session() -> str | None:
+    """The session that the program named; `None` in the process's own."""
+    context = _variable.get()
+    return None if context is None or context.implicit else context.session
+
+
+current_session = get_session
+
+
+def clear_session() -> None:
+    """Back to the process's own session."""
+    _variable.set(None)
+
+
+def process_session() -> str:
+    """A fresh id for the session of a process that names none."""
+    return f"process-{os.urandom(8).hex()}"
+
+
+# A forked child is another process: it has its own session.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_native.forget_process_session)
+
+
+def _text(what: str, value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"`{what}` is a text that is not empty, not `{value!r}`", code="config_invalid", kind="config")
+    return value
+
+
+def _optional(what: str, value: object) -> str | None:
+    return None if value is None else _text(what, value)

@@ -1,0 +1,105 @@
+"""Decisions without a guarded function: looking ahead, and calls that the program runs itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import _native
+from ._errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+    from typing import Any, TypeAlias
+
+    ToolName: TypeAlias = "str | Callable[..., Any]"
+    Arguments: TypeAlias = "Mapping[str, Any] | str | bytes"
+
+
+def check(tool: ToolName, arguments: Arguments) -> _native.Decision:
+    """What would be decided of a call. Nothing is recorded, counted or run.
+
+    `tool` is a name or a guarded function; `arguments` are given by name, as a dict or as the text of a JSON object. Malformed text
+    is a deny with the reason code `malformed_arguments`.
+    """
+    return _native.check(_tool(tool), arguments)
+
+
+def enforce(tool: ToolName, arguments: Arguments) -> Permit:
+    """Decides and records a call that the program runs itself; raises `PolicyDenied` if it may not run.
+
+    Leaving the permit's `with` block completes the call. A permit that is never entered or never left counts as spent
+    and is recorded with the outcome `unknown`.
+    """
+    return Permit(_native.enforce(_tool(tool), arguments))
+
+
+class Permit:
+    """Permission for one run of one call: a context manager for `with` and `async with`.
+
+    Where the policy asks for a record on the disk, entering waits for it.
+    """
+
+    __slots__ = ("_pending", "_result", "_ticket", "action_id")
+
+    def __init__(self, admitted: _native.Ticket | _native.Pending) -> None:
+        self._pending = admitted if isinstance(admitted, _native.Pending) else None
+        self._ticket = admitted if isinstance(admitted, _native.Ticket) else None
+        self._result: object = None
+        self.action_id: str | None = None if self._ticket is None else self._ticket.action_id
+        """The id of the recorded call; `None` until a record that has to reach the disk is there."""
+
+    def set_result(self, result: object) -> None:
+        """What the call came to, recorded when the block is left."""
+        self._result = result
+
+    def __enter__(self) -> Permit:
+        if self._pending is not None:
+            self._hold(self._pending.wait())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._ticket is not None:
+            if error is None:
+                self._ticket.returned(self._result)
+            else:
+                self._ticket.failed(error)
+        self._result = None
+
+    async def __aenter__(self) -> Permit:
+        if self._pending is not None:
+            from ._shim import on_disk
+
+            self._hold(await on_disk(self._pending))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def _hold(self, ticket: _native.Ticket) -> None:
+        self._pending, self._ticket = None, ticket
+        self.action_id = ticket.action_id
+
+
+def _tool(tool: ToolName) -> str | _native.Tool:
+    if isinstance(tool, str):
+        return tool
+    from ._shim import is_guarded, tool_of
+
+    if is_guarded(tool):
+        return tool_of(tool)
+    raise ConfigurationError(
+        f"`{getattr(tool, '__name__', tool)!s}` is not guarded; give the tool's name, or the function that `guard_tool` returned",
+        code="tool_invalid",
+        kind="config",
+    )

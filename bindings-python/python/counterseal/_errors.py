@@ -1,0 +1,150 @@
+"""What can be raised. One class for each kind of error; every one carries its stable code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ._native import Decision
+
+
+class CountersealError(Exception):
+    """Anything this package raises of its own accord.
+
+    None of these is an `OSError`: code that retries those must not swallow a refusal.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "panic",
+        kind: str = "internal",
+        retry: str = "never",
+        details: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        """The stable code."""
+        self.kind = kind
+        """The group the code belongs to."""
+        self.retry = retry
+        """Whether asking again can help: `never`, `later` or `exhausted`."""
+        self.details: dict[str, str] = dict(details or {})
+        """What a program may want of the message, such as `path`, `line` or `suggestion`."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+class ConfigurationError(CountersealError):
+    """A setting, an environment variable, a home, a tool's declaration or an argument that cannot be used."""
+
+
+class PolicyError(ConfigurationError):
+    """A policy that was refused."""
+
+
+class LedgerError(CountersealError):
+    """The ledger could not be written or read, or does not verify."""
+
+
+class LimitReached(CountersealError):
+    """A size, queue or rate bound was reached."""
+
+
+class LifecycleError(CountersealError):
+    """Used at the wrong time: after it was closed, or in a forked child where only the parent may use it."""
+
+
+class InternalError(CountersealError):
+    """A defect of this package, contained: the tool did not run."""
+
+
+class PolicyDenied(CountersealError):
+    """The call was refused and its body did not run."""
+
+    def __init__(self, decision: Decision, tool_name: str) -> None:
+        self.decision = decision
+        """The whole decision."""
+        self.tool_name = tool_name
+        self.reason = decision.reason
+        """Why, for people."""
+        self.reason_code = decision.reason_code
+        """Why, as a stable code."""
+        self.reason_for_agent = decision.reason_for_agent
+        """What the model may be told."""
+        self.action_id = decision.action_id
+        """The id of the recorded call."""
+        self.remediation = _remediation(decision)
+        """What can be done about it."""
+        why = decision.reason or decision.detail or _WHY.get(decision.reason_code, decision.reason_code)
+        super().__init__(f"`{tool_name}` was denied: {why}", code=decision.reason_code, kind="denied")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuilt, (type(self), self.args, {**self.__dict__, "decision": None})
+
+
+_WHY = {
+    "rule": "a rule of the policy asks for it",
+    "default": "no rule allows it and the policy's default refuses it",
+    "out_of_scope": "the tool is not in the policy's scope",
+    "no_approver": "a person has to say yes and nobody can be asked",
+    "closed": "the engine was closed",
+    "internal": "a defect of this package was contained",
+}
+
+_REMEDIES = {
+    "rule": "call it in a way that the rules named in `decision.rules` do not refuse, or change them",
+    "default": "add a rule that allows it",
+    "no_policy_configured": "configure a policy",
+    "out_of_scope": "add the tool to the policy's `scope`",
+    "condition_failed": "give the argument the type its condition expects, or change the condition",
+    "malformed_arguments": "give the arguments as one well-formed json object",
+    "capture_failed": "give arguments that are plain values",
+    "unknown_tag": "add the tag to the policy's `tags`, or remove it from the tool",
+    "no_approver": "ask a person outside the program; nobody can be asked from within it",
+    "unrecorded": "see `counterseal.health()`: the record could not be written",
+    "closed": "call `counterseal.configure()` again before the tool",
+    "internal": "report it with the version of counterseal; the tool did not run",
+}
+
+
+def _remediation(decision: Decision) -> str:
+    return _REMEDIES.get(decision.reason_code, "see `decision`")
+
+
+def _rebuilt(
+    kind: type[CountersealError], args: tuple[object, ...], state: dict[str, object]
+) -> CountersealError:
+    """An unpickled error: its attributes as they were, whatever its constructor takes."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+_KINDS: dict[str, type[CountersealError]] = {
+    "config": ConfigurationError,
+    "policy": PolicyError,
+    "integrity": LedgerError,
+    "limit": LimitReached,
+    "runtime": LifecycleError,
+    "internal": InternalError,
+}
+
+
+def from_core(
+    code: str, kind: str, retry: str, message: str, details: Mapping[str, str]
+) -> CountersealError:
+    """The exception for an error of the engine."""
+    made = LedgerError if code.startswith("ledger_") else _KINDS.get(kind, CountersealError)
+    return made(message, code=code, kind=kind, retry=retry, details=details)
+
+
+def contained(tool_name: str) -> CountersealError:
+    """The exception for a defect outside the decision itself."""
+    return InternalError(f"a defect of counterseal was contained; `{tool_name}` did not run")

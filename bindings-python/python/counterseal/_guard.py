@@ -1,0 +1,243 @@
+"""Putting a decision in front of functions."""
+
+from __future__ import annotations
+
+import functools
+import types
+from typing import TYPE_CHECKING, Any, cast, overload
+
+from . import _native
+from ._errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Literal, TypeVar
+
+    from ._signature import Analysed, Parameter
+
+    F = TypeVar("F", bound="Callable[..., Any]")
+    Risk = Literal["low", "medium", "high"]
+
+_RISKS = ("low", "medium", "high")
+
+
+def guard_tool(
+    name: str,
+    function: F,
+    /,
+    *,
+    description: str | None = None,
+    tags: Iterable[str] = (),
+    risk: Risk | None = None,
+    cost_usd: float | None = None,
+    connector: str | None = None,
+    action: str | None = None,
+    inject: Iterable[str] = (),
+) -> F:
+    """A function like `function` that asks for a decision before each call and records how it ended.
+
+    `inject` names parameters that the program or a framework passes: they reach the body, but are no arguments, so neither
+    rules nor records see them. `self` and `cls` of methods are left out by themselves.
+
+    What is refused raises `PolicyDenied`, and the body does not run. The body's own exceptions pass untouched.
+    """
+    if isinstance(function, (staticmethod, classmethod)):
+        inner = guard_tool(
+            name,
+            function.__func__,
+            description=description,
+            tags=tags,
+            risk=risk,
+            cost_usd=cost_usd,
+            connector=connector,
+            action=action,
+            inject=inject,
+        )
+        return cast("F", type(function)(inner))
+    _check_declaration(name, function, risk)
+    injected = _texts("inject", inject)
+    options: dict[str, Any] = {
+        "description": _described(function) if description is None else description,
+        "tags": _texts("tags", tags),
+        "risk_of": risk,
+        "connector": connector,
+        "action": action,
+        "cost_micro_usd": _micro_usd(cost_usd),
+    }
+    from ._signature import analysed
+
+    found = analysed(function, injected)
+    made = _fallback(name, function, injected, options) if found is None else _real(name, function, found, injected, options)
+    return cast("F", made)
+
+
+@overload
+def guard(function: F, /) -> F: ...
+@overload
+def guard(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    tags: Iterable[str] = (),
+    risk: Risk | None = None,
+    cost_usd: float | None = None,
+    connector: str | None = None,
+    action: str | None = None,
+    inject: Iterable[str] = (),
+) -> Callable[[F], F]: ...
+def guard(function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
+    """`guard_tool` as a decorator, with or without options; the tool's name is the function's unless one is given."""
+
+    def decorate(function: F) -> F:
+        return guard_tool(name if name is not None else _own_name(function), function, **options)
+
+    return decorate if function is None else decorate(function)
+
+
+def guard_tools(tools: Mapping[str, F]) -> dict[str, F]:
+    """Each of `tools` guarded under its key."""
+    return {name: guard_tool(name, function) for name, function in tools.items()}
+
+
+def _real(
+    name: str, function: Callable[..., Any], found: Analysed, inject: list[str], options: dict[str, Any]
+) -> types.FunctionType:
+    from ._shim import dressed, generated
+
+    _check_injected(name, inject, found.behind or found.parameters, found.constants)
+    handed = [one.name for one in found.parameters if one.name not in found.injected]
+    rest = next((one.name for one in found.parameters if one.kind == 4 and one.name in handed), None)
+    visible = found.behind if found.behind is not None else found.parameters
+    constants = [(key, value) for key, value in found.constants if key not in found.injected]
+    tool = _native.Tool(
+        name,
+        parameters=_argument_names(visible, found.injected, constants),
+        named=[(one, place) for place, one in enumerate(handed) if one != rest],
+        constants=constants,
+        rest=handed.index(rest) if rest is not None else None,
+        hidden=sorted(found.injected),
+        behind=None if found.behind is None else [tuple(one) for one in found.behind],
+        defaults=[(one.name, one.default[0]) for one in visible if one.default and one.name not in found.injected],
+        **options,
+    )
+    made = generated(function, tool, found.kind, found.parameters, handed)
+    if isinstance(function, types.FunctionType):
+        return dressed(made, function)
+    made.__defaults__ = tuple(one.default[0] for one in found.parameters if one.kind < 2 and one.default) or None
+    made.__kwdefaults__ = {one.name: one.default[0] for one in found.parameters if one.kind == 3 and one.default} or None
+    return _named_after(made, function, found.function)
+
+
+def _named_after(
+    made: types.FunctionType, body: Callable[..., Any], underneath: types.FunctionType | None
+) -> types.FunctionType:
+    """Names and documentation for what stands before a method, a partial or a callable object."""
+    for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
+        value = getattr(body, attribute, None)
+        if value is None or (attribute == "__doc__" and isinstance(body, functools.partial)):
+            value = getattr(underneath, attribute, None)
+        if value is not None:
+            setattr(made, attribute, value)
+    made.__wrapped__ = body  # type: ignore[attr-defined]
+    return made
+
+
+def _fallback(
+    name: str, function: Callable[..., Any], inject: list[str], options: dict[str, Any]
+) -> _native.GuardedCallable:
+    from ._signature import declared_parameters
+
+    declared = declared_parameters(function)
+    if declared is not None:
+        _check_injected(name, inject, declared, [])
+    tool = _native.Tool(
+        name,
+        parameters=None if declared is None else _argument_names(declared, frozenset(inject), []),
+        named=[("args", 0)],
+        constants=[],
+        rest=1,
+        hidden=inject,
+        behind=None if declared is None else [tuple(one) for one in declared],
+        defaults=[(one.name, one.default[0]) for one in declared or () if one.default and one.name not in inject],
+        **options,
+    )
+    made = _native.GuardedCallable(tool, function)
+    functools.update_wrapper(cast("Any", made), function)
+    return made
+
+
+def _argument_names(
+    parameters: list[Parameter], injected: frozenset[str], constants: list[tuple[str, object]]
+) -> list[str] | None:
+    """Every argument the tool can have; `None` where it takes any name."""
+    if any(one.kind == 4 for one in parameters):
+        return None
+    return [one.name for one in parameters if one.name not in injected] + [key for key, _ in constants]
+
+
+def _check_declaration(name: object, function: object, risk: object) -> None:
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(f"a tool's name is a text that is not empty, not `{name!r}`", code="tool_invalid", kind="config")
+    if not callable(function):
+        kind = type(function).__name__
+        raise ConfigurationError(f"`{name}` is a `{kind}`, which cannot be called; guard the function inside it", code="tool_invalid", kind="config")
+    if risk is not None and risk not in _RISKS:
+        raise ConfigurationError(f"`{name}` has the risk `{risk}`; write one of `low`, `medium`, `high`", code="tool_invalid", kind="config")
+    if _already_guarded(function):
+        raise ConfigurationError(f"`{name}` is guarded already; a second guard would decide and record each call twice", code="tool_invalid", kind="config")
+
+
+def _already_guarded(function: object) -> bool:
+    """Whether a call of `function` asks for a decision already, at any depth of wrappers, methods and partials."""
+    from ._shim import is_guarded
+
+    for _ in range(64):
+        if is_guarded(function):
+            return True
+        inner = getattr(function, "__dict__", {}).get("__wrapped__")
+        if inner is None and isinstance(function, functools.partial):
+            inner = function.func
+        if inner is None and isinstance(function, types.MethodType):
+            inner = function.__func__
+        if inner is None:
+            return False
+        function = inner
+    return False
+
+
+def _check_injected(
+    name: str, inject: list[str], parameters: list[Parameter], constants: list[tuple[str, object]]
+) -> None:
+    if any(one.kind == 4 for one in parameters):
+        return
+    known = [one.name for one in parameters] + [key for key, _ in constants]
+    for one in inject:
+        if one not in known:
+            listed = ", ".join(f"`{known_name}`" for known_name in known) or "none"
+            raise ConfigurationError(f"`{name}` has no parameter `{one}` to inject; it has {listed}", code="tool_invalid", kind="config")
+
+
+def _texts(what: str, given: Iterable[str]) -> list[str]:
+    listed = [given] if isinstance(given, str) else list(given)
+    if isinstance(given, str) or not all(isinstance(one, str) for one in listed):
+        raise ConfigurationError(f"`{what}` is a list of texts, not `{given!r}`", code="tool_invalid", kind="config")
+    return listed
+
+
+def _micro_usd(cost_usd: float | None) -> int | None:
+    if cost_usd is None:
+        return None
+    if isinstance(cost_usd, bool) or not isinstance(cost_usd, (int, float)) or not 0 <= cost_usd < 1e12:
+        raise ConfigurationError(f"`cost_usd` is an amount of at least 0, not `{cost_usd!r}`", code="tool_invalid", kind="config")
+    return round(cost_usd * 1_000_000)
+
+
+def _described(function: object) -> str:
+    documentation = getattr(function, "__doc__", None)
+    return documentation if isinstance(documentation, str) else ""
+
+
+def _own_name(function: object) -> str:
+    inner = getattr(function, "func", function) if isinstance(function, functools.partial) else function
+    name = getattr(inner, "__name__", None)
+    return name if isinstance(name, str) else type(inner).__name__

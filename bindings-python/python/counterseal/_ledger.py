@@ -1,0 +1,118 @@
+"""The ledger of a home: read record by record, and verified."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from . import _native
+from ._errors import LedgerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+
+class Ledger:
+    """What the processes of one home recorded. Iterating gives the records as dicts, stream after stream as they began.
+
+    Only what is on the disk is seen: `counterseal.flush()` first, to see the calls of this process.
+    """
+
+    def __init__(self, home: str | os.PathLike[str] | None = None) -> None:
+        self.home: str = _native.default_home() if home is None else os.fspath(home)
+        """The directory it lies in."""
+        if not os.path.isfile(os.path.join(self.home, "home.json")):
+            raise LedgerError(
+                f"there is no ledger in `{self.home}`; give the home that a program was configured with",
+                code="ledger_not_found",
+                kind="config",
+                details={"path": self.home},
+            )
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for stream, segment in self._segments():
+            yield from _lines(self._path(stream, segment, "jsonl"))
+
+    def payloads(self, action_id: str) -> dict[str, Any]:
+        """The values recorded beside a call, by the name of their part; `None` for one that was erased."""
+        found: dict[str, Any] = {}
+        for stream, segment in self._segments():
+            for line in _lines(self._path(stream, segment, "side")):
+                if line["action_id"] == action_id:
+                    found[line["part"]] = None if not line["salt"].strip("0") else line["payload"]
+        return found
+
+    def verify(
+        self,
+        *,
+        deep: bool = False,
+        outside: str | os.PathLike[str] | None = None,
+        first_key: str | None = None,
+        copy: bool = False,
+    ) -> Verification:
+        """Looks for any change. `deep` also reads the payloads; `outside` is a file of checkpoints that was held elsewhere,
+        `first_key` the home's first key as `counterseal init` printed it; `copy` says that the home is a copy without keys.
+        """
+        return Verification(
+            *_native.verify_ledger(
+                self.home,
+                deep=deep,
+                outside=None if outside is None else os.fspath(outside),
+                first_key=first_key,
+                copy=copy,
+            )
+        )
+
+    def __repr__(self) -> str:
+        return f"Ledger({self.home!r})"
+
+    def _path(self, stream: str, segment: int, extension: str) -> str:
+        return os.path.join(self.home, "streams", stream, f"{segment:06}.{extension}")
+
+    def _segments(self) -> Iterator[tuple[str, int]]:
+        """The segments in the order in which the index says they began."""
+        for line in _lines(os.path.join(self.home, "index")):
+            if line["kind"] == "opened":
+                yield line["stream"], line["segment"]
+
+
+class Verification:
+    """What a verification found; its text is the report for people."""
+
+    __slots__ = ("_text", "details", "ok")
+
+    def __init__(self, ok: bool, details: str, text: str) -> None:
+        self.ok = ok
+        """Whether nothing is wrong."""
+        self.details: dict[str, Any] = json.loads(details)
+        """The whole report, by name."""
+        self._text = text
+
+    @property
+    def problems(self) -> list[dict[str, Any]]:
+        """What is wrong: `code`, `place` and `message` of each."""
+        listed: list[dict[str, Any]] = self.details["problems"]
+        return listed
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"Verification(ok={self.ok}, {len(self.problems)} problems)"
+
+
+def _lines(path: str) -> Iterator[dict[str, Any]]:
+    """The whole lines of a file; the last one may still be being written."""
+    try:
+        file = open(path, "rb")
+    except FileNotFoundError:
+        return
+    with file:
+        for line in file:
+            if line.endswith(b"\n"):
+                yield json.loads(line)

@@ -1,0 +1,105 @@
+"""Every setting, once: what `configure` takes and which environment variable stands in for it."""
+
+from __future__ import annotations
+
+import os
+
+from ._errors import ConfigurationError
+
+MODES = ("observe", "step_up", "progressive", "block")
+
+SETTINGS: dict[str, tuple[str, str]] = {
+    "policy": ("COUNTERSEAL_POLICY", "path of the policy file; `configure` also takes the policy itself"),
+    "agent_id": ("COUNTERSEAL_AGENT_ID", "the agent's id, recorded with every call"),
+    "mode": ("COUNTERSEAL_MODE", "`observe`, `step_up`, `progressive` or `block`; only tightens unless the policy says `may_loosen`"),
+    "home": ("COUNTERSEAL_HOME", "the directory that the processes of one agent share"),
+    "require_policy": ("COUNTERSEAL_REQUIRE_POLICY", "`1` to refuse every call while the policy decides nothing, `0` to allow and record it"),
+    "api_key": ("COUNTERSEAL_API_KEY", "key of a server; not supported by this version, refused if it is set"),
+    "base_url": ("COUNTERSEAL_BASE_URL", "address of a server; not supported by this version, refused if it is set"),
+}
+"""Name of the argument: its environment variable, and what it is."""
+
+_TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+def chosen(name: str, argument: object) -> object:
+    """The argument, else what the environment says, else `None`. An empty variable counts as unset."""
+    if argument is not None:
+        return argument
+    return os.environ.get(SETTINGS[name][0]) or None
+
+
+def text(name: str, argument: object) -> str | None:
+    """A setting that is text."""
+    value = chosen(name, argument)
+    if value is None or (isinstance(value, str) and value):
+        return value
+    raise invalid(name, value, "a text that is not empty")
+
+
+def mode(argument: object) -> str | None:
+    """A mode by its text."""
+    value = chosen("mode", argument)
+    if value is None:
+        return None
+    if isinstance(value, str) and value in MODES:
+        return str.__str__(value)
+    raise invalid("mode", value, "one of `observe`, `step_up`, `progressive`, `block`")
+
+
+def truth(name: str, argument: object) -> bool:
+    """A setting that is yes or no; no if nothing says otherwise."""
+    value = chosen(name, argument)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if isinstance(value, str) and value.lower() in _TRUTHS:
+        return _TRUTHS[value.lower()]
+    raise invalid(name, value, "`True` or `False`, in the environment `1` or `0`")
+
+
+def path(name: str, argument: object) -> str | None:
+    """A setting that is a path."""
+    value = chosen(name, argument)
+    if value is None:
+        return None
+    if isinstance(value, (str, os.PathLike)):
+        found = os.fspath(value)
+        if isinstance(found, str) and found:
+            return found
+    raise invalid(name, value, "a path")
+
+
+def refuse_server(api_key: object, base_url: object) -> None:
+    """A server's settings are never accepted and ignored."""
+    for name, argument in (("api_key", api_key), ("base_url", base_url)):
+        if chosen(name, argument) is not None:
+            raise ConfigurationError(
+                f"`{name}` asks for a server, which this version does not support; give `policy` and leave `{name}`"
+                f" and `{SETTINGS[name][0]}` out",
+                code="config_invalid",
+                kind="config",
+                details={"setting": name},
+            )
+
+
+def missing() -> ConfigurationError:
+    """What to do where nothing says what to decide with."""
+    return ConfigurationError(
+        "there is no policy to decide with; call `counterseal.configure(policy=…)` with the path, text or dict of one, or"
+        " set `COUNTERSEAL_POLICY` to the path of one (`counterseal init` writes a first one)",
+        code="config_missing",
+        kind="config",
+        details={"setting": "policy", "variable": SETTINGS["policy"][0]},
+    )
+
+
+def invalid(name: str, value: object, wanted: str) -> ConfigurationError:
+    """A setting with a value that cannot be used."""
+    variable = SETTINGS[name][0]
+    shown = value if isinstance(value, str) else repr(value)
+    return ConfigurationError(
+        f"`{name}` is `{shown}`; give {wanted} (as the argument `{name}` or in `{variable}`)",
+        code="config_invalid",
+        kind="config",
+        details={"setting": name, "variable": variable},
+    )

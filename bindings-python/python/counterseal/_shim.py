@@ -1,0 +1,213 @@
+"""The guarded function: a real function of the same kind and signature, generated once when a tool is guarded.
+
+It calls one native function before the body and one after it, and decides nothing itself. Its source has no default values:
+they are the body's own objects, set on the function afterwards.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any
+
+from . import _native
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ._signature import Parameter
+
+FILENAME = "<counterseal guard>"
+"""Where the code of every guarded function says it is from; also how one is told apart."""
+
+_ITERABLE_COROUTINE = 0x100
+"""`inspect.CO_ITERABLE_COROUTINE`: set by `types.coroutine`, kept for the guarded function."""
+
+_SYNC = """
+        {result} = {body}({call})
+    except {base} as {error}:
+        {failed}({ticket}, {error})
+        raise
+    {returned}({ticket}, {result})
+    return {result}
+"""
+
+_COROUTINE = """
+        {result} = await {body}({call})
+    except {base} as {error}:
+        {failed}({ticket}, {error})
+        raise
+    {returned}({ticket}, {result})
+    return {result}
+"""
+
+_GENERATOR = """
+        {result} = yield from {body}({call})
+    except {base} as {error}:
+        {failed}({ticket}, {error})
+        raise
+    {exhausted}({ticket})
+    return {result}
+"""
+
+# What `yield from` does for a generator, spelled out: values, exceptions and the end go both ways.
+_ASYNC_GENERATOR = """
+        {iterator} = {body}({call})
+        try:
+            {result} = await {iterator}.__anext__()
+            while True:
+                try:
+                    {sent} = yield {result}
+                except {closing}:
+                    await {iterator}.aclose()
+                    raise
+                except {base} as {error}:
+                    {result} = await {iterator}.athrow({error})
+                else:
+                    {result} = await {iterator}.asend({sent})
+        except {ended}:
+            pass
+    except {base} as {error}:
+        {failed}({ticket}, {error})
+        raise
+    {exhausted}({ticket})
+"""
+
+_KINDS = {
+    "function": ("def", _SYNC),
+    "coroutine": ("async def", _COROUTINE),
+    "generator": ("def", _GENERATOR),
+    "async_generator": ("async def", _ASYNC_GENERATOR),
+}
+
+_INSIDE = ("ticket", "result", "error", "iterator", "sent")
+_OUTSIDE = ("body", "admit", "wait", "pending", "failed", "returned", "exhausted", "base", "closing", "ended")
+
+
+def generated(
+    body: Callable[..., Any],
+    tool: _native.Tool,
+    kind: str,
+    parameters: Sequence[Parameter],
+    handed: Sequence[str],
+) -> types.FunctionType:
+    """A function with `parameters` that hands the arguments named in `handed` to `tool`, then calls `body`."""
+    names = _unused_names({parameter.name for parameter in parameters})
+    keyword, template = _KINDS[kind]
+    waits = kind in ("coroutine", "async_generator")
+    given = ", ".join(handed)
+    lines = [f"def make({', '.join(names[name] for name in _OUTSIDE)}):"]
+    lines.append(f" {keyword} guarded({_declared(parameters)}):")
+    lines.append(f"    {names['ticket']} = {names['admit']}({given})")
+    if waits:
+        lines.append(f"    if {names['ticket']}.__class__ is {names['pending']}:")
+        lines.append(f"        {names['ticket']} = await {names['wait']}({names['ticket']})")
+    lines.append("    try:" + template.format(call=_passed(parameters), **names).rstrip())
+    lines.append(" return guarded")
+    namespace: dict[str, Any] = {}
+    # Built from identifiers of the body's own code object and fixed text alone.
+    exec(compile("\n".join(lines), FILENAME, "exec", dont_inherit=True), namespace)  # noqa: S102
+    admit, admit_or_wait = tool.hooks()
+    made = namespace["make"](
+        body,
+        admit_or_wait if waits else admit,
+        on_disk,
+        _native.Pending,
+        _native.failed,
+        _native.returned,
+        _native.exhausted,
+        BaseException,
+        GeneratorExit,
+        StopAsyncIteration,
+    )
+    return types.FunctionType(made.__code__, _globals_of(body), "guarded", None, made.__closure__)
+
+
+def dressed(made: types.FunctionType, body: types.FunctionType) -> types.FunctionType:
+    """Makes the generated function look like the function it stands before."""
+    changes: dict[str, Any] = {"co_name": body.__code__.co_name}
+    if hasattr(made.__code__, "co_qualname"):
+        changes["co_qualname"] = body.__code__.co_qualname
+    if body.__code__.co_flags & _ITERABLE_COROUTINE:
+        changes["co_flags"] = made.__code__.co_flags | _ITERABLE_COROUTINE
+    made.__code__ = made.__code__.replace(**changes)
+    made.__defaults__ = body.__defaults__
+    made.__kwdefaults__ = None if body.__kwdefaults__ is None else dict(body.__kwdefaults__)
+    for name in ("__name__", "__qualname__", "__module__", "__doc__"):
+        setattr(made, name, getattr(body, name))
+    if hasattr(body, "__annotate__"):
+        # Evaluated when they are asked for, not here: a name in them may not exist yet.
+        made.__annotate__ = body.__annotate__  # type: ignore[attr-defined]
+    else:
+        made.__annotations__ = dict(body.__annotations__)
+    if hasattr(body, "__type_params__"):
+        made.__type_params__ = body.__type_params__
+    made.__dict__.update(body.__dict__)
+    made.__wrapped__ = body  # type: ignore[attr-defined]
+    return made
+
+
+def is_guarded(function: object) -> bool:
+    """Whether `function` itself, not something around it, was made here."""
+    if isinstance(function, _native.GuardedCallable):
+        return True
+    return isinstance(function, types.FunctionType) and function.__code__.co_filename == FILENAME
+
+
+def tool_of(function: object) -> _native.Tool:
+    """The tool a guarded callable asks for."""
+    if isinstance(function, _native.GuardedCallable):
+        return function.tool
+    assert isinstance(function, types.FunctionType)
+    for cell in function.__closure__ or ():
+        owner = getattr(cell.cell_contents, "__self__", None)
+        if isinstance(owner, _native.Tool):
+            return owner
+    raise LookupError("a guarded function without its tool")
+
+
+def _globals_of(body: Callable[..., Any]) -> dict[str, Any]:
+    """The body's own globals, where type hints are looked up; the builtins alone for what has none."""
+    found = getattr(body, "__globals__", None)
+    return found if isinstance(found, dict) else {"__builtins__": __builtins__}
+
+
+def _unused_names(taken: set[str]) -> dict[str, str]:
+    """Names for what the generated code needs, none of which a parameter has."""
+    prefix = "_cs"
+    while any(name.startswith(prefix) for name in taken):
+        prefix += "_"
+    return {name: f"{prefix}_{name}" for name in _INSIDE + _OUTSIDE}
+
+
+def _declared(parameters: Sequence[Parameter]) -> str:
+    """The parameters as a `def` lists them, without defaults."""
+    parts: list[str] = []
+    starred = False
+    last_positional_only = max((place for place, one in enumerate(parameters) if one.kind == 0), default=-1)
+    for place, one in enumerate(parameters):
+        if one.kind == 3 and not starred:
+            parts.append("*")
+            starred = True
+        if one.kind == 2:
+            starred = True
+        parts.append({2: "*", 4: "**"}.get(one.kind, "") + one.name)
+        if place == last_positional_only:
+            parts.append("/")
+    return ", ".join(parts)
+
+
+def _passed(parameters: Sequence[Parameter]) -> str:
+    """The same parameters as a call passes them on."""
+    forms = {0: "{0}", 1: "{0}", 2: "*{0}", 3: "{0}={0}", 4: "**{0}"}
+    return ", ".join(forms[one.kind].format(one.name) for one in parameters)
+
+
+async def on_disk(pending: _native.Pending) -> _native.Ticket:
+    """Waits for the disk on another thread where an asyncio loop runs, so that the wait does not hold it up."""
+    import asyncio
+
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return pending.wait()
+    return await loop.run_in_executor(None, pending.wait)

@@ -1,0 +1,82 @@
+//! Calls that are decided by a tool's name: `check` and `enforce`.
+
+use crate::capture::{self, Budget, Failure};
+use crate::context;
+use crate::decision::Decision;
+use crate::declared::Declared;
+use crate::errors::{contained, raised};
+use crate::tool::{Tool, admitted, refusal};
+use counterseal::call::{PROGRAM_SOURCE, ToolSpec};
+use counterseal::value::{Value, json, map};
+use counterseal::{Error, ErrorCode};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Decides without recording or counting anything.
+#[pyfunction]
+pub(crate) fn check(py: Python<'_>, tool: &Bound<'_, PyAny>, arguments: &Bound<'_, PyAny>) -> PyResult<Decision> {
+    let declared = declared(tool)?;
+    let given = refusal(named(&declared, arguments))?;
+    let planned = declared.planned(py)?;
+    let Some(planned) = planned.as_ref() else { return Err(contained(py, "check")) };
+    let decision = context::current(py, |context| planned.engine.guard.check(&planned.tool, given.as_ref(), context))?;
+    Ok(Decision::new(decision, None))
+}
+
+/// Decides and records a call that the program runs itself; raises if it may not run. As the tool's own hook: a ticket,
+/// or one that holds once its record is on the disk.
+#[pyfunction]
+pub(crate) fn enforce<'py>(
+    py: Python<'py>,
+    tool: &Bound<'py, PyAny>,
+    arguments: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let declared = declared(tool)?;
+    let given = refusal(named(&declared, arguments))?;
+    let planned = declared.planned(py)?;
+    let Some(planned) = planned.as_ref() else { return Err(contained(py, "enforce")) };
+    let admission = context::current(py, |context| planned.engine.guard.admit(&planned.tool, given.as_ref(), context))?;
+    admitted(py, &declared.spec.name, admission)
+}
+
+/// The declaration of a guarded callable's tool, of a name that was guarded, or of a name alone.
+fn declared(tool: &Bound<'_, PyAny>) -> PyResult<Arc<Declared>> {
+    if let Ok(tool) = tool.cast::<Tool>() {
+        return Ok(Arc::clone(&tool.get().declared));
+    }
+    let name: String = tool.extract()?;
+    if let Some(declared) = Declared::by_name(&name) {
+        return Ok(declared);
+    }
+    let spec = ToolSpec { name, source: PROGRAM_SOURCE.to_owned(), ..ToolSpec::default() };
+    Declared::passing(spec).map_err(|error| raised(tool.py(), &error))
+}
+
+/// Arguments by name out of a dict or JSON text, with the defaults of the guarded function where none was given.
+fn named<'a>(declared: &'a Declared, given: &'a Bound<'_, PyAny>) -> Result<Value<'a>, Failure> {
+    let value = if let Ok(text) = given.cast::<PyString>() {
+        json::parse(text.to_str().map_err(|_| malformed("the arguments are not valid unicode text"))?)?
+    } else if let Ok(bytes) = given.cast::<PyBytes>() {
+        let text = std::str::from_utf8(bytes.as_bytes());
+        json::parse(text.map_err(|_| malformed("the arguments are not utf-8 text"))?)?
+    } else {
+        capture::owned_value(given, &mut Budget::new(), 0)?
+    };
+    let Value::Map(mut entries) = value else {
+        let why = "the arguments are not given by name; give a dict or the text of one json object";
+        return Err(malformed(why).into());
+    };
+    for (name, default) in &declared.defaults {
+        if !entries.iter().any(|(given, _)| given == name) {
+            let default = capture::owned_value(default.bind(given.py()), &mut Budget::new(), 1)?;
+            entries.push((Cow::Borrowed(name.as_str()), default));
+        }
+    }
+    Ok(map(entries)?)
+}
+
+fn malformed(why: &str) -> Error {
+    Error::new(ErrorCode::ValueMalformed, why)
+}

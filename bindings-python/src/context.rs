@@ -1,0 +1,163 @@
+//! On whose behalf a call is made: one immutable object in a context variable, a new one for each `with`.
+
+use crate::capture;
+use crate::errors::raised;
+use arc_swap::ArcSwapOption;
+use counterseal::call::{CallContext, User};
+use counterseal::value::encode;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
+use std::sync::Arc;
+
+/// What `session`, `run` and `annotate` put in force.
+#[pyclass(frozen, module = "counterseal._native")]
+#[derive(Debug)]
+pub(crate) struct Context {
+    inner: CallContext,
+    annotated: Option<Py<PyDict>>,
+}
+
+/// The bound `get` of the context variable: the variable's own C function is not in the stable ABI.
+static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+/// The context where the program named none: the process's own session.
+static IMPLICIT: ArcSwapOption<CallContext> = ArcSwapOption::const_empty();
+
+/// The context variable itself, whose default is `None`.
+pub(crate) fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    let made = VARIABLE.get_or_try_init(py, || {
+        let options = PyDict::new(py);
+        options.set_item("default", py.None())?;
+        let made = py.import("_contextvars")?.getattr("ContextVar")?.call(("counterseal",), Some(&options))?;
+        Ok::<_, PyErr>(made.unbind())
+    });
+    made.map(|made| made.bind(py))
+}
+
+/// Runs `with` on the context in force.
+pub(crate) fn current<T>(py: Python<'_>, with: impl FnOnce(&CallContext) -> T) -> PyResult<T> {
+    let get = match GET.get(py) {
+        Some(get) => get,
+        None => {
+            let get = variable(py)?.getattr("get")?.unbind();
+            GET.get_or_init(py, || get)
+        }
+    };
+    let found = get.bind(py).call0()?;
+    if found.is_none() {
+        let context = implicit(py)?;
+        return Ok(with(&context));
+    }
+    Ok(with(&found.cast::<Context>()?.get().inner))
+}
+
+fn implicit(py: Python<'_>) -> PyResult<arc_swap::Guard<Arc<CallContext>>> {
+    let known = IMPLICIT.load();
+    if let Some(context) = known.as_ref() {
+        return Ok(arc_swap::Guard::from_inner(Arc::clone(context)));
+    }
+    let id: String = py.import("counterseal._contexts")?.call_method0("process_session")?.extract()?;
+    let made = Arc::new(CallContext { session: id.into(), implicit: true, ..unnamed() });
+    IMPLICIT.store(Some(Arc::clone(&made)));
+    Ok(arc_swap::Guard::from_inner(made))
+}
+
+/// Forgets the process's own session: a forked child has another.
+#[pyfunction]
+pub(crate) fn forget_process_session() {
+    IMPLICIT.store(None);
+}
+
+fn unnamed() -> CallContext {
+    CallContext {
+        agent: None,
+        user: None,
+        session: Arc::from(""),
+        implicit: true,
+        run: None,
+        parent: None,
+        call_id: None,
+        annotations: None,
+        enforcement: None,
+    }
+}
+
+#[pymethods]
+impl Context {
+    /// A context within `outer`, or within the process's own session.
+    #[new]
+    #[pyo3(signature = (outer, *, session=None, user=None, verified_by=None, run=None, annotations=None))]
+    fn new(
+        py: Python<'_>,
+        outer: Option<&Bound<'_, Self>>,
+        session: Option<&str>,
+        user: Option<&str>,
+        verified_by: Option<&str>,
+        run: Option<&str>,
+        annotations: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let mut inner = match outer {
+            Some(outer) => outer.get().inner.clone(),
+            None => CallContext::clone(&*implicit(py)?),
+        };
+        let mut annotated = outer.and_then(|outer| outer.get().annotated.as_ref().map(|all| all.clone_ref(py)));
+        if let Some(session) = session {
+            // Another conversation: what was said of the one around it does not hold in it.
+            inner = CallContext { session: session.into(), implicit: false, ..unnamed() };
+            annotated = None;
+        }
+        if let Some(user) = user {
+            inner.user = Some(User { id: user.into(), verified_by: verified_by.map(Arc::from) });
+        }
+        if let Some(run) = run {
+            inner.run = Some(run.into());
+        }
+        if let Some(more) = annotations {
+            let all = match &annotated {
+                Some(before) => before.bind(py).copy()?,
+                None => PyDict::new(py),
+            };
+            all.update(more.as_mapping())?;
+            inner.annotations = Some(canonical(all.as_any())?.into());
+            annotated = Some(all.unbind());
+        }
+        Ok(Self { inner, annotated })
+    }
+
+    #[getter]
+    fn session(&self) -> &str {
+        &self.inner.session
+    }
+
+    #[getter]
+    const fn implicit(&self) -> bool {
+        self.inner.implicit
+    }
+
+    #[getter]
+    fn run(&self) -> Option<&str> {
+        self.inner.run.as_deref()
+    }
+
+    #[getter]
+    fn user(&self) -> Option<&str> {
+        self.inner.user.as_ref().map(|user| &*user.id)
+    }
+}
+
+/// The canonical bytes of a Python value.
+pub(crate) fn canonical(object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    let py = object.py();
+    let value = capture::owned_value(object, &mut capture::Budget::new(), 0)
+        .map_err(|failure| failure.into_error().map_or_else(|error| error, |error| raised(py, &error)))?;
+    let mut bytes = Vec::new();
+    encode(&value, &mut bytes).map_err(|error| raised(py, &error))?;
+    Ok(bytes)
+}
+
+/// The context variable, for the Python half.
+#[pyfunction]
+pub(crate) fn context_variable(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    variable(py).cloned()
+}

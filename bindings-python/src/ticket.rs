@@ -1,0 +1,156 @@
+//! Permission for one run, as Python carries it from before the body to after it.
+
+use crate::capture;
+use crate::errors::contained;
+use counterseal::guard::{self, Captured};
+use counterseal::ledger::Outcome;
+use counterseal::value::Value;
+use pyo3::exceptions::{PyBaseException, PyGeneratorExit, PyKeyboardInterrupt};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Characters of a raised exception's message that are recorded.
+const MESSAGE: usize = 2_000;
+
+/// How long a body waits for its record to reach the disk before it is refused.
+const DISK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// One that is never given back is recorded as `unknown` when Python lets go of it.
+#[pyclass(frozen, module = "counterseal._native")]
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    inner: Mutex<Option<guard::Ticket>>,
+}
+
+impl Ticket {
+    pub(crate) const fn new(inner: guard::Ticket) -> Self {
+        Self { inner: Mutex::new(Some(inner)) }
+    }
+
+    fn take(&self) -> Option<guard::Ticket> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The body returned `result`.
+    #[expect(unsafe_code, reason = "lends the result's text for as long as it takes to record it")]
+    pub(crate) fn returned(&self, result: &Bound<'_, PyAny>) {
+        let Some(ticket) = self.take() else { return };
+        // SAFETY: the caller holds the result; no Python code runs while its value lives.
+        match unsafe { capture::value(result) } {
+            Ok(Value::Opaque(_)) => ticket.complete(Outcome::Success, &Captured::Uncaptured),
+            Ok(value) => ticket.complete(Outcome::Success, &Captured::Value(&value)),
+            Err(failure) => {
+                ticket.complete(Outcome::Success, &Captured::Uncaptured);
+                keep_interrupt(result.py(), failure);
+            }
+        }
+    }
+
+    /// The body gave out everything it had; what it gave is not recorded.
+    pub(crate) fn exhausted(&self) {
+        if let Some(ticket) = self.take() {
+            ticket.complete(Outcome::Success, &Captured::Uncaptured);
+        }
+    }
+
+    /// The body ended with an exception.
+    pub(crate) fn failed(&self, error: &Bound<'_, PyAny>) {
+        let Some(ticket) = self.take() else { return };
+        ticket.complete(outcome(error), &Captured::Error(&described(error)));
+    }
+}
+
+#[pymethods]
+impl Ticket {
+    /// The id of the decided call; `None` once it is given back.
+    #[getter]
+    fn action_id(&self) -> Option<String> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.as_ref().map(|ticket| crate::decision::action_text(ticket.action_id()))
+    }
+
+    /// Completes the call with what came back.
+    #[pyo3(name = "returned")]
+    fn complete_returned(&self, result: &Bound<'_, PyAny>) {
+        self.returned(result);
+    }
+
+    /// Completes the call with the exception that ended it.
+    #[pyo3(name = "failed")]
+    fn complete_failed(&self, error: &Bound<'_, PyBaseException>) {
+        self.failed(error.as_any());
+    }
+
+    /// Gives the call up: nobody knows how it ended.
+    fn abandon(&self) {
+        drop(self.take());
+    }
+}
+
+/// Permission that holds once its record is on the disk.
+#[pyclass(frozen, module = "counterseal._native")]
+#[derive(Debug)]
+pub(crate) struct Pending {
+    tool: String,
+    inner: Mutex<Option<guard::PendingSync>>,
+}
+
+impl Pending {
+    pub(crate) fn new(tool: &str, inner: guard::PendingSync) -> Self {
+        Self { tool: tool.to_owned(), inner: Mutex::new(Some(inner)) }
+    }
+}
+
+#[pymethods]
+impl Pending {
+    /// Waits for the disk without the GIL; a ticket, or raises where the record did not get there.
+    pub(crate) fn wait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(inner) = inner else { return Err(contained(py, &self.tool)) };
+        let admission = py.detach(|| inner.finish(DISK_PATIENCE));
+        crate::tool::admitted(py, &self.tool, admission)
+    }
+}
+
+/// An exception that ends a body from outside is no failure of the tool.
+fn outcome(error: &Bound<'_, PyAny>) -> Outcome {
+    let py = error.py();
+    let outside = error.is_instance_of::<PyGeneratorExit>()
+        || error.is_instance_of::<PyKeyboardInterrupt>()
+        || cancelled(py).is_some_and(|class| error.is_instance(&class).unwrap_or(false));
+    if outside { Outcome::Interrupted } else { Outcome::Error }
+}
+
+/// `asyncio.CancelledError`, where the program has imported asyncio.
+fn cancelled(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
+    let modules = py.import("sys").ok()?.getattr("modules").ok()?;
+    modules.get_item("asyncio.exceptions").ok()?.getattr("CancelledError").ok()
+}
+
+/// The exception's type, and its message where that is one plain text: none of its code runs.
+fn described(error: &Bound<'_, PyAny>) -> String {
+    let kind = error.get_type().fully_qualified_name().map_or_else(|_| "unknown".to_owned(), |name| name.to_string());
+    let args = error.getattr("args").ok().and_then(|args| args.cast_into::<PyTuple>().ok());
+    let message = args.filter(|args| args.len() == 1).and_then(|args| args.get_item(0).ok());
+    match message
+        .filter(|message| message.is_exact_instance_of::<PyString>())
+        .and_then(|text| text.extract::<String>().ok())
+    {
+        Some(text) => format!("{kind}: {}", text.chars().take(MESSAGE).collect::<String>()),
+        None => kind,
+    }
+}
+
+/// An interrupt that came while a result was read must not be lost, and must not replace the result.
+#[expect(unsafe_code, reason = "asks the interpreter to raise the interrupt again, later")]
+fn keep_interrupt(py: Python<'_>, failure: capture::Failure) {
+    if let Err(error) = failure.into_error()
+        && error.is_instance_of::<PyKeyboardInterrupt>(py)
+    {
+        // SAFETY: this thread is attached.
+        unsafe { ffi::PyErr_SetInterrupt() };
+    }
+}

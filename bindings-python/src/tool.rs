@@ -1,0 +1,137 @@
+//! A guarded callable, natively: its declaration, and how its arguments are read.
+
+use crate::arguments::Layout;
+use crate::capture::Failure;
+use crate::context;
+use crate::declared::Declared;
+use crate::errors::{contained, denied, raised};
+use crate::ticket::{Pending, Ticket};
+use counterseal::Error;
+use counterseal::call::{PROGRAM_SOURCE, Risk, ToolSpec};
+use counterseal::guard::Admission;
+use counterseal::value::Value;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::pyclass::{PyTraverseError, PyVisit};
+use pyo3::types::{PyBytes, PyTuple};
+use std::sync::Arc;
+
+/// One guarded callable.
+#[pyclass(frozen, module = "counterseal._native")]
+#[derive(Debug)]
+pub(crate) struct Tool {
+    pub(crate) declared: Arc<Declared>,
+    layout: Layout,
+}
+
+impl Tool {
+    /// Decides a call and records it, or raises: a [`Ticket`], or a [`Pending`] where the record has to reach the disk first.
+    ///
+    /// # Safety
+    /// `given` are alive and held by the caller until this returns.
+    #[expect(unsafe_code, reason = "lends text from the arguments for as long as it takes to decide")]
+    pub(crate) unsafe fn admit<'py>(
+        &self,
+        py: Python<'py>,
+        given: &[*mut ffi::PyObject],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let planned = self.declared.planned(py)?;
+        let Some(planned) = planned.as_ref() else { return Err(contained(py, &self.declared.spec.name)) };
+        // SAFETY: the caller's promise; no Python code runs from here until the value is dropped.
+        let captured = refusal(unsafe { self.layout.capture(py, given) })?;
+        let admission =
+            context::current(py, |context| planned.engine.guard.admit(&planned.tool, captured.as_ref(), context))?;
+        drop(captured);
+        admitted(py, &self.declared.spec.name, admission)
+    }
+}
+
+/// What Python gets for an admission.
+pub(crate) fn admitted<'py>(py: Python<'py>, tool: &str, admission: Admission) -> PyResult<Bound<'py, PyAny>> {
+    match admission {
+        Admission::Run(ticket) => Ok(Bound::new(py, Ticket::new(ticket))?.into_any()),
+        Admission::Sync(pending) => Ok(Bound::new(py, Pending::new(tool, pending))?.into_any()),
+        Admission::Refused(refusal) => Err(denied(py, tool, &refusal)),
+    }
+}
+
+/// A capture's failure is something to decide on, unless it is an interrupt of the program.
+pub(crate) fn refusal(captured: Result<Value<'_>, Failure>) -> PyResult<Result<Value<'_>, Error>> {
+    match captured {
+        Ok(value) => Ok(Ok(value)),
+        Err(failure) => failure.into_error().map(Err),
+    }
+}
+
+/// A risk by its text.
+pub(crate) fn risk(text: &str) -> Option<Risk> {
+    [Risk::Low, Risk::Medium, Risk::High].into_iter().find(|risk| risk.as_str() == text)
+}
+
+#[pymethods]
+impl Tool {
+    /// `named`, `constants`, `rest`, `hidden` and `behind` are those of [`Layout::new`].
+    #[new]
+    #[pyo3(signature = (
+        name, *, description, parameters, named, constants, rest, hidden, behind, defaults, tags, risk_of, connector,
+        action, cost_micro_usd,
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "called by keyword, from one place")]
+    fn new(
+        py: Python<'_>,
+        name: String,
+        description: String,
+        parameters: Option<Vec<String>>,
+        named: Vec<(String, usize)>,
+        constants: Vec<(String, Py<PyAny>)>,
+        rest: Option<usize>,
+        hidden: Vec<String>,
+        behind: Option<Vec<(String, u8, Bound<'_, PyTuple>)>>,
+        defaults: Vec<(String, Py<PyAny>)>,
+        tags: Vec<String>,
+        risk_of: Option<&str>,
+        connector: Option<String>,
+        action: Option<String>,
+        cost_micro_usd: Option<i64>,
+    ) -> PyResult<Self> {
+        let spec = ToolSpec {
+            name,
+            source: PROGRAM_SOURCE.to_owned(),
+            description,
+            schema: None,
+            parameters,
+            tags,
+            risk: risk_of.and_then(risk),
+            connector,
+            action,
+            cost_micro_usd,
+        };
+        let layout = Layout::new(named, constants, rest, hidden, behind)?;
+        let declared = Declared::new(spec, defaults).map_err(|error| raised(py, &error))?;
+        declared.publish();
+        Ok(Self { declared, layout })
+    }
+
+    /// The tool's name.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.declared.spec.name
+    }
+
+    /// The functions that the generated function calls before its body: `(admit, admit_or_wait)`; only the second may return a
+    /// [`Pending`].
+    fn hooks<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+        crate::hooks::bound_to(slf)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.declared.traverse(&visit)?;
+        self.layout.traverse(&visit)
+    }
+}
+
+/// The canonical bytes of a value, as rules, digests and records see it.
+#[pyfunction]
+pub(crate) fn canonical<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    Ok(PyBytes::new(object.py(), &context::canonical(object)?))
+}
