@@ -309,6 +309,23 @@ impl Home {
         Ok(streams)
     }
 
+    /// The numbers of a stream's segments, growing.
+    ///
+    /// # Errors
+    /// [`ErrorCode::LedgerIo`] where the stream's directory cannot be read.
+    pub fn segments(&self, stream: StreamId) -> Result<Vec<u32>, Error> {
+        let path = self.stream_path(stream);
+        let entries = std::fs::read_dir(&path).map_err(|error| io_error(&path, "read", &error))?;
+        let mut numbers = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(|error| io_error(&path, "read", &error))?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
+            numbers.extend(number.and_then(|number| number.parse::<u32>().ok()));
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
     /// Waits for the home's lock, under which the index, the keys and the checkpoints are written.
     ///
     /// # Errors

@@ -2,8 +2,10 @@
 
 mod adopt;
 mod codec;
+mod direct;
 mod entropy;
 mod entry;
+pub mod erase;
 mod event;
 mod files;
 mod health;
@@ -19,6 +21,7 @@ pub mod note;
 mod options;
 mod process;
 pub mod ratchet;
+pub mod read;
 pub mod record;
 pub mod segment;
 mod sink;

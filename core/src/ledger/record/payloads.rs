@@ -7,9 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 
-/// Hashes of salt and payload by the part's name, in order, each name once.
+/// Hashes of salt and payload by the part's name, in order, each name once. `None`: the part was too large to be kept, and
+/// has no line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Payloads(pub Vec<(String, Hash)>);
+pub struct Payloads(pub Vec<(String, Option<Hash>)>);
 
 impl Serialize for Payloads {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -29,8 +30,8 @@ impl<'de> Deserialize<'de> for Payloads {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Payloads, A::Error> {
-                let mut parts: Vec<(String, Hash)> = Vec::new();
-                while let Some((part, hash)) = map.next_entry::<String, Hash>()? {
+                let mut parts: Vec<(String, Option<Hash>)> = Vec::new();
+                while let Some((part, hash)) = map.next_entry::<String, Option<Hash>>()? {
                     // records have five parts at most; more are read, but nobody may make this quadratic
                     if parts.len() >= 64 || parts.iter().any(|(known, _)| *known == part) {
                         return Err(A::Error::custom(format_args!("the part `{part}` is one too many")));
@@ -54,7 +55,7 @@ impl JsonSchema for Payloads {
         json_schema!({
             "type": "object",
             "maxProperties": 64,
-            "additionalProperties": generator.subschema_for::<Hash>(),
+            "additionalProperties": generator.subschema_for::<Option<Hash>>(),
         })
     }
 }

@@ -77,13 +77,14 @@ impl<'a> SidecarLine<'a> {
             && self.payload.split_first().is_some_and(|(first, rest)| *first == b'0' && rest.iter().all(|b| *b == b' '))
     }
 
-    /// What takes the place of everything from [`Self::salt_at`] to the line's end when it is erased.
+    /// What takes the place of everything from [`Self::salt_at`] to the line's end when a payload of so many bytes is
+    /// erased.
     #[must_use]
-    pub fn erasure(&self) -> Vec<u8> {
+    pub fn erasure(payload_length: usize) -> Vec<u8> {
         let mut out = vec![b'0'; 64];
         out.extend_from_slice(PAYLOAD);
         out.push(b'0');
-        out.resize(64 + PAYLOAD.len() + self.payload.len(), b' ');
+        out.resize(64 + PAYLOAD.len() + payload_length, b' ');
         out.extend_from_slice(END);
         out
     }
@@ -103,7 +104,7 @@ mod tests {
         assert_eq!(payload_hash(&parsed.salt, parsed.payload), hash);
         assert!(!parsed.is_erased());
         let mut erased = line[..parsed.salt_at].to_vec();
-        erased.extend(parsed.erasure());
+        erased.extend(SidecarLine::erasure(parsed.payload.len()));
         assert_eq!(erased.len(), line.len());
         assert!(SidecarLine::parse(&erased).unwrap().is_erased());
         serde_json::from_slice::<serde_json::Value>(&erased).unwrap();

@@ -269,7 +269,7 @@ impl<'a> SegmentCheck<'a> {
             );
         }
         if let Some(sidecar) = self.sidecar.take() {
-            sidecar.finish(!self.plan.closed, self.report, self.found);
+            sidecar.finish(!self.plan.closed, self.report);
         }
         self.report.records += self.lines;
         self.report.bytes += self.bytes;

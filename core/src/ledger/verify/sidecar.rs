@@ -64,9 +64,7 @@ impl Sidecar {
         let Some(payload) = record.payload() else { return };
         let action = record.action_id().unwrap_or(NO_ACTION);
         for (part, hash) in &payload.0 {
-            if self.missing {
-                return;
-            }
+            let Some(hash) = hash.as_ref().filter(|_| !self.missing) else { continue };
             if let Err(error) = self.part(action, part, hash, record.seq(), report, found) {
                 let place = Place::segment(self.stream, self.segment, "side").line(self.lines + 1, 0).seq(record.seq());
                 report.problem(ProblemCode::FileUnreadable, place, error.to_string());
@@ -157,7 +155,7 @@ impl Sidecar {
     }
 
     /// The end of the records: nothing may be left, but where the segment is `open` payloads are written before records.
-    pub(super) fn finish(mut self, open: bool, report: &mut Report, _found: &mut Found) {
+    pub(super) fn finish(mut self, open: bool, report: &mut Report) {
         if self.lost || self.missing {
             return;
         }
