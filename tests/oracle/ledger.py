@@ -180,9 +180,7 @@ class Ledger:
                 raise Broken("checkpoints", "not signed by the key named before")
             key = note.next
             self.counts.checkpoints += 1
-        seeds = [self.path / "keys" / which for which in ("current", "next")]
-        public = [ed25519.public_key(bytes.fromhex(seed.read_text())) for seed in seeds if seed.exists()]
-        if key not in public:
+        if key not in self.keys_on_disk():
             raise Broken("keys/current", "is not the key the last checkpoint names")
         if self.outside is not None:
             held = {note.text for note in notes}
@@ -190,6 +188,14 @@ class Ledger:
                 if note.text not in held:
                     raise Broken("outside", "a checkpoint is not in the home")
         return notes
+
+    def keys_on_disk(self) -> list[bytes]:
+        """The public keys of the secrets that the home keeps."""
+        files = [self.path / "keys" / which for which in ("current", "next")]
+        seeds = [file.read_bytes() for file in files if file.exists()]
+        return [
+            ed25519.public_key(bytes.fromhex(seed.decode())) for seed in seeds if re.fullmatch(rb"[0-9a-f]{64}\n", seed)
+        ]
 
     def segments(self, index: list[bytes]) -> list[tuple[Segment, int]]:
         """The segments of the index, with the number of each one's first record."""
@@ -242,7 +248,7 @@ class Ledger:
             hashes.append(digest.digest())
             taken += self.payloads(segment, json.loads(line), sidecar[taken:], taken)
         if segment.closed and (torn or taken != len(sidecar)):
-            raise Broken(file, "more than was closed")
+            raise Broken(file, "more than was closed", len(lines) + 1)
         for nth, seal in segment.seals:
             count = seal["records"]
             if count > len(lines):
