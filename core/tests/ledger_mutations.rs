@@ -1,5 +1,6 @@
 //! Every single mutation of a ledger of 200 records is found: each byte flipped, each line dropped, swapped and doubled,
 //! each file removed, each tail cut. And the exact set that cannot be found, with and without an outside checkpoint.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails loudly")]
 
 mod ledger_homes;
 

@@ -1,4 +1,5 @@
 //! Raw bytes and damaged files as a ledger: nothing panics, everything ends, and damage never makes a ledger hold.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails loudly")]
 
 mod ledger_homes;
 

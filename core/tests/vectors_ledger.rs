@@ -1,4 +1,5 @@
 //! Replays `tests/vectors/ledger.json` on the committed ledgers of `tests/vectors/ledgers/`.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails loudly")]
 
 mod ledger_homes;
 
@@ -184,7 +185,7 @@ fn fill(name: &str, mut maker: Maker) {
         let closed: Value = serde_json::from_str(closed).unwrap();
         let hash = |member: &str| -> [u8; 32] {
             let text = closed[member].as_str().unwrap();
-            std::array::from_fn(|nth| u8::from_str_radix(&text[2 * nth..2 * nth + 2], 16).unwrap())
+            std::array::from_fn(|nth| u8::from_str_radix(text.get(2 * nth..2 * nth + 2).unwrap(), 16).unwrap())
         };
         let records = closed["records"].as_u64().unwrap();
         let (root, last) = (hash("root"), hash("last"));

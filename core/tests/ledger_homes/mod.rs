@@ -1,9 +1,11 @@
 //! Makes small ledgers whose every byte is fixed: by a seed, a clock and the order of calls.
 #![allow(dead_code, reason = "each test uses its part")]
+#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use counterseal::clock::UnixNanos;
 use counterseal::decide::{Effect, Enforcement, Verdict};
 use counterseal::ledger::index::{IndexLine, IndexTree};
+use counterseal::ledger::lock::FileLock;
 use counterseal::ledger::record::Position;
 use counterseal::ledger::segment::SegmentAppender;
 use counterseal::ledger::{
@@ -24,6 +26,8 @@ pub(crate) struct Maker {
     pub(crate) outside: PathBuf,
     time: i64,
     calls: u8,
+    /// The streams' locks: they live as long as their maker.
+    alive: Vec<FileLock>,
 }
 
 impl Maker {
@@ -31,7 +35,15 @@ impl Maker {
     pub(crate) fn new(folder: &Path, seed: u8) -> Self {
         let mut entropy = Entropy::fixed([seed; 32]);
         let home = Home::open_or_create(&folder.join("home"), &mut entropy).unwrap();
-        Self { home, index: IndexTree::new(), entropy, outside: folder.join("outside"), time: START, calls: 0 }
+        Self {
+            home,
+            index: IndexTree::new(),
+            entropy,
+            outside: folder.join("outside"),
+            time: START,
+            calls: 0,
+            alive: Vec::new(),
+        }
     }
 
     pub(crate) fn time(&mut self) -> UnixNanos {
@@ -42,6 +54,7 @@ impl Maker {
     pub(crate) fn open(&mut self) -> SegmentAppender {
         let stream = StreamId(self.entropy.draw().unwrap());
         self.home.make_stream(stream).unwrap();
+        self.alive.push(FileLock::acquire(&self.home.stream_lock_path(stream)).unwrap());
         let salts = Entropy::fixed(self.entropy.draw().unwrap());
         let time = self.time();
         let lock = self.home.lock().unwrap();
@@ -70,7 +83,7 @@ impl Maker {
             },
             context: ContextEntry {
                 agent: Some("agent-1"),
-                user: (self.calls % 2 == 0).then_some("u-7"),
+                user: self.calls.is_multiple_of(2).then_some("u-7"),
                 user_verified_by: None,
                 session: "conv-1",
                 implicit: false,
@@ -131,7 +144,7 @@ impl Maker {
         let outside = &self.outside;
         ratchet::checkpoint(&lock, &mut self.index, lines, time, &mut self.entropy, &mut |note| {
             let mut file = fs::OpenOptions::new().create(true).append(true).open(outside).unwrap();
-            write!(file, "{note}\n").unwrap();
+            writeln!(file, "{note}").unwrap();
             Ok(())
         })
         .unwrap();

@@ -1,0 +1,193 @@
+//! The home and its key ratchet: who may make and use one, and what a kill between two steps of a checkpoint leaves.
+
+mod ledger_homes;
+
+use counterseal::ErrorCode;
+use counterseal::clock::UnixNanos;
+use counterseal::ledger::index::IndexLine;
+use counterseal::ledger::ratchet::{Ratchet, append_note, last_note};
+use counterseal::ledger::verify::{Options, verify};
+use counterseal::ledger::{Entropy, Home};
+use ledger_homes::{Maker, folder};
+use std::fs::{self, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn open(path: &Path) -> Result<Home, counterseal::Error> {
+    Home::open_or_create(path, &mut Entropy::system())
+}
+
+#[test]
+fn threads_that_race_make_one_home() {
+    let folder = folder();
+    let path = folder.path().join("a/b/home");
+    let homes: Vec<Home> = std::thread::scope(|scope| {
+        let racers: Vec<_> = (0..8).map(|_| scope.spawn(|| open(&path).unwrap())).collect();
+        racers.into_iter().map(|racer| racer.join().unwrap()).collect()
+    });
+    assert!(homes.windows(2).all(|pair| pair[0].json() == pair[1].json()));
+    assert_eq!(*homes[0].digest_key().unwrap(), *homes[7].digest_key().unwrap());
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(&path.join("digest.key")), mode(&path.join("keys/current"))), (0o700, 0o600, 0o600));
+}
+
+#[test]
+fn a_home_that_cannot_be_trusted_is_refused() {
+    let folder = folder();
+    let path = folder.path().join("home");
+    open(&path).unwrap();
+    for mode in [0o770, 0o707, 0o722] {
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        assert_eq!(open(&path).unwrap_err().code(), ErrorCode::HomeUnusable, "{mode:o}");
+    }
+    fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
+    open(&path).unwrap();
+
+    let json = fs::read_to_string(path.join("home.json")).unwrap();
+    let codes = [
+        (json.replace("\"v\":1", "\"v\":2"), ErrorCode::LedgerVersion),
+        ("{}".to_owned(), ErrorCode::HomeUnusable),
+        (json.replace("\"home\":\"", "\"home\":\"0"), ErrorCode::HomeUnusable),
+        (json.replace("origin\":\"counterseal/", "origin\":\"other/"), ErrorCode::HomeUnusable),
+    ];
+    for (text, code) in codes {
+        fs::write(path.join("home.json"), &text).unwrap();
+        assert_eq!(open(&path).unwrap_err().code(), code, "{text}");
+    }
+    // a link in its place is not followed
+    fs::write(folder.path().join("elsewhere"), &json).unwrap();
+    fs::remove_file(path.join("home.json")).unwrap();
+    std::os::unix::fs::symlink(folder.path().join("elsewhere"), path.join("home.json")).unwrap();
+    assert_eq!(open(&path).unwrap_err().code(), ErrorCode::LedgerIo);
+    fs::remove_file(path.join("home.json")).unwrap();
+    fs::remove_dir_all(path.join("keys")).unwrap();
+    std::os::unix::fs::symlink(folder.path(), path.join("keys")).unwrap();
+    assert_eq!(open(&path).unwrap_err().code(), ErrorCode::HomeUnusable);
+
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert_eq!(open(&file).unwrap_err().code(), ErrorCode::HomeUnusable);
+    assert_eq!(Home::open(&folder.path().join("none")).unwrap_err().code(), ErrorCode::LedgerNotFound);
+}
+
+#[test]
+fn a_ledger_without_its_home_json_is_not_made_over() {
+    let folder = folder();
+    let mut maker = Maker::new(folder.path(), 1);
+    let mut stream = maker.open();
+    maker.call(&mut stream);
+    maker.close(stream);
+    fs::remove_file(maker.home.path().join("home.json")).unwrap();
+    assert_eq!(open(maker.home.path()).unwrap_err().code(), ErrorCode::HomeUnusable);
+}
+
+/// Where a kill can hit a checkpoint: after each of its steps, and in the middle of the note.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+enum Killed {
+    AfterSeal,
+    AfterStage,
+    AmidNote,
+    AfterNote,
+    AfterSink,
+    BeforeNextIsGone,
+}
+
+#[test]
+fn a_checkpoint_killed_between_any_two_steps_is_finished_or_undone() {
+    use Killed::{AfterNote, AfterSeal, AfterSink, AfterStage, AmidNote, BeforeNextIsGone};
+    for killed in [AfterSeal, AfterStage, AmidNote, AfterNote, AfterSink, BeforeNextIsGone] {
+        let folder = folder();
+        let mut maker = Maker::new(folder.path(), 7);
+        let mut stream = maker.open();
+        maker.call(&mut stream);
+        maker.seal(&mut stream);
+        maker.call(&mut stream);
+        stream.sync().unwrap();
+        let time = UnixNanos(ledger_homes::START);
+        let home = maker.home.clone();
+        {
+            let lock = home.lock().unwrap();
+            lock.append_index(&mut maker.index, &[IndexLine::Sealed(stream.seal(time))]).unwrap();
+            let ratchet = Ratchet::open(&lock).unwrap();
+            if killed >= AfterStage {
+                let next = ratchet.stage(&lock, &mut maker.entropy).unwrap();
+                let note = ratchet.sign(&lock, &maker.index, &next, time);
+                let text = format!("{note}\n");
+                let mut checkpoints = fs::OpenOptions::new().append(true).open(home.checkpoints_path()).unwrap();
+                match killed {
+                    AmidNote => checkpoints.write_all(&text.as_bytes()[..text.len() / 2]).unwrap(),
+                    AfterNote | AfterSink | BeforeNextIsGone => append_note(&lock, &note).unwrap(),
+                    AfterSeal | AfterStage => {}
+                }
+                if killed >= AfterSink {
+                    let mut outside = fs::OpenOptions::new().append(true).open(&maker.outside).unwrap();
+                    outside.write_all(text.as_bytes()).unwrap();
+                }
+                if killed >= BeforeNextIsGone {
+                    fs::copy(home.path().join("keys/next"), home.path().join("keys/current")).unwrap();
+                }
+            }
+        }
+        let options = Options { deep: true, outside: Some(maker.outside.clone()), ..Options::default() };
+        let report = verify(home.path(), &options).unwrap();
+        assert!(report.holds(), "{killed:?} before the next start: {report}");
+        let checkpoints = if killed >= AfterNote { 2 } else { 1 };
+        assert_eq!(report.checkpoints, checkpoints, "{killed:?}");
+        Ratchet::open(&home.lock().unwrap()).unwrap();
+        assert!(!home.path().join("keys/next").exists(), "{killed:?}");
+        maker.close(stream);
+        let report = verify(home.path(), &options).unwrap();
+        assert!(report.holds(), "{killed:?} after it: {report}");
+        assert_eq!((report.checkpoints, report.unsealed), (checkpoints + 1, 0), "{killed:?}");
+        assert_eq!(last_note(&home).unwrap().unwrap().checkpoint.size, 4, "{killed:?}");
+    }
+}
+
+#[test]
+fn a_key_that_was_put_back_signs_nothing() {
+    let folder = folder();
+    let mut maker = Maker::new(folder.path(), 8);
+    let before = fs::read(maker.home.path().join("keys/current")).unwrap();
+    let stream = maker.open();
+    maker.close(stream);
+    assert_ne!(fs::read(maker.home.path().join("keys/current")).unwrap(), before, "the used secret is gone");
+    fs::write(maker.home.path().join("keys/current"), before).unwrap();
+    let lock = maker.home.lock().unwrap();
+    assert_eq!(Ratchet::open(&lock).unwrap_err().code(), ErrorCode::CheckpointKey);
+}
+
+#[test]
+fn a_ledger_verifies_while_it_is_written() {
+    let folder = folder();
+    let mut maker = Maker::new(folder.path(), 9);
+    let home = maker.home.clone();
+    let outside = maker.outside.clone();
+    let first = maker.open();
+    maker.close(first);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut stream = maker.open();
+            for round in 0..60 {
+                maker.call(&mut stream);
+                stream.sync().unwrap();
+                match round % 6 {
+                    2 => maker.seal(&mut stream),
+                    5 => maker.rotate(&mut stream),
+                    _ => {}
+                }
+            }
+            maker.close(stream);
+            done.store(true, Ordering::Release);
+        });
+        let mut last = false;
+        while !last {
+            last = done.load(Ordering::Acquire);
+            let options = Options { deep: true, outside: Some(outside.clone()), ..Options::default() };
+            let report = verify(home.path(), &options).unwrap();
+            assert!(report.holds(), "{report}");
+        }
+    });
+}
