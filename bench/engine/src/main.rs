@@ -1,6 +1,7 @@
 //! Times the engine without a host language: one subcommand a measurement, its figures as one line of JSON.
 
 mod decision;
+mod ledger;
 mod rules;
 mod stages;
 mod subject;
@@ -16,8 +17,12 @@ type Figures = Result<serde_json::Value, Box<dyn Error>>;
 /// Runs a subcommand on the arguments behind its name.
 type Subcommand = fn(&[String]) -> Figures;
 
-const SUBCOMMANDS: &[(&str, Subcommand)] =
-    &[("decision", decision::run), ("rules", rules::run), ("stages", stages::run)];
+const SUBCOMMANDS: &[(&str, Subcommand)] = &[
+    ("decision", decision::run),
+    ("ledger", ledger::run),
+    ("rules", rules::run),
+    ("stages", stages::run),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
