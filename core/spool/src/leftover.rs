@@ -28,6 +28,8 @@ pub struct Leftover {
     pub skipped: u64,
     /// Records refused for want of room that the consumer had not accounted for.
     pub refused: u64,
+    /// Records refused for want of room, accounted for or not.
+    pub refused_in_all: u64,
     bytes: Vec<u8>,
     records: Vec<(u8, Range<usize>)>,
 }
@@ -65,6 +67,7 @@ pub fn read_leftover(path: &Path) -> Result<Leftover, LeftoverError> {
         boot: text(&bytes, at::BOOT),
         pid,
         note: progress.note,
+        refused_in_all: word(&bytes, at::REFUSED).unwrap_or(0),
         refused: word(&bytes, at::REFUSED).unwrap_or(0).saturating_sub(progress.refused),
         ..Leftover::default()
     };

@@ -1,4 +1,5 @@
 //! A process's stream from its first record to its recovery, on a real disk.
 
 mod reading;
+mod recovery;
 mod writing;

@@ -1,6 +1,6 @@
 //! Every record comes back as it was put in, and no bytes are read as something they are not.
 
-use super::decode::{Decoded, Malformed};
+use super::decode::Decoded;
 use super::*;
 use crate::clock::UnixNanos;
 use crate::decide::{Effect, Enforcement, Verdict};
