@@ -6,7 +6,7 @@ use crate::Figures;
 use counterseal::clock::UnixNanos;
 use counterseal::decide::{Effect, Enforcement, Verdict};
 use counterseal::ledger::{
-    ActionId, Completed, ContextEntry, Decided, Ledger, Options, Outcome, ResultEntry, ToolEntry,
+    ActionId, Completed, ContextEntry, Decided, Ledger, Options, Outcome, Part, ResultEntry, ToolEntry,
 };
 use serde_json::json;
 use std::error::Error;
@@ -138,12 +138,21 @@ fn quantiles(latencies: &mut [u64]) -> serde_json::Value {
 
 /// The two records of one call, as small as a real one's: no payloads, no rules.
 fn pair(ledger: &Ledger, id: u64) -> Result<(), counterseal::Error> {
-    let action_id = ActionId((u128::from(id) << 64 | 7).to_be_bytes());
-    let time = UnixNanos(1_790_000_000_000_000_000 + id as i64);
+    decided(ledger, id, None, &[])?;
+    completed(ledger, id)
+}
+
+/// The record before a call.
+pub(crate) fn decided(
+    ledger: &Ledger,
+    id: u64,
+    call_id: Option<&str>,
+    parts: &[Part<'_>],
+) -> Result<(), counterseal::Error> {
     ledger.decided::<&str>(&Decided {
-        action_id,
-        time,
-        call_id: None,
+        action_id: action(id),
+        time: time(id),
+        call_id,
         digest: Some([5; 32]),
         tool: ToolEntry {
             source: "program",
@@ -171,12 +180,16 @@ fn pair(ledger: &Ledger, id: u64) -> Result<(), counterseal::Error> {
         enforcement: Enforcement::Progressive,
         estimated_cost: None,
         approval: None,
-        parts: &[],
+        parts,
         durable: false,
-    })?;
+    })
+}
+
+/// The record after it.
+pub(crate) fn completed(ledger: &Ledger, id: u64) -> Result<(), counterseal::Error> {
     ledger.completed(&Completed {
-        action_id,
-        time,
+        action_id: action(id),
+        time: time(id),
         outcome: Outcome::Success,
         duration: 1_234,
         result: ResultEntry::Digest([8; 32], 120),
@@ -184,6 +197,14 @@ fn pair(ledger: &Ledger, id: u64) -> Result<(), counterseal::Error> {
         tokens: None,
         parts: &[],
     })
+}
+
+fn action(id: u64) -> ActionId {
+    ActionId((u128::from(id) << 64 | 7).to_be_bytes())
+}
+
+const fn time(id: u64) -> UnixNanos {
+    UnixNanos(1_790_000_000_000_000_000 + (id & 0xffff_ffff) as i64)
 }
 
 /// Segments of the home and their bytes.

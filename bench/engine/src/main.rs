@@ -1,5 +1,6 @@
 //! Times the engine without a host language: one subcommand a measurement, its figures as one line of JSON.
 
+mod crash;
 mod decision;
 mod ledger;
 mod rules;
@@ -18,6 +19,7 @@ type Figures = Result<serde_json::Value, Box<dyn Error>>;
 type Subcommand = fn(&[String]) -> Figures;
 
 const SUBCOMMANDS: &[(&str, Subcommand)] = &[
+    ("crash-child", crash::run),
     ("decision", decision::run),
     ("ledger", ledger::run),
     ("rules", rules::run),

@@ -17,8 +17,9 @@ const PARTS: [Part<'_>; 1] = [Part { name: "arguments", canonical: br#"{"amount"
 
 /// A process that leaves records in its spool: its writer sleeps for an hour after each flush.
 struct Dying {
-    folder: tempfile::TempDir,
+    /// Before its folder: it is closed when it is dropped.
     ledger: Ledger,
+    folder: tempfile::TempDir,
     next: u64,
     copies: u32,
 }
@@ -26,7 +27,7 @@ struct Dying {
 impl Dying {
     fn new(options: Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options { group: Duration::from_secs(3600), ..options };
+        let options = Options { group: Duration::from_secs(3600), spool_bytes: 64 << 10, ..options };
         let ledger = Ledger::open(&folder.path().join("home"), options).unwrap();
         Self { folder, ledger, next: 0, copies: 0 }
     }

@@ -28,6 +28,8 @@ use std::time::{Duration, Instant};
 
 /// The writer keeps its timer running for so long after a record; then it sleeps until there is one.
 const ACTIVE: Duration = Duration::from_secs(1);
+/// The first pause after a failure; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause after a failure.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -137,17 +139,17 @@ impl Writer {
 
     fn write_until_stopped(&mut self) {
         self.consumer.populate();
-        let mut pause = self.options.group;
+        let mut pause = FIRST_PAUSE;
         let mut active_until = Instant::now() + ACTIVE;
         loop {
             match self.step() {
                 Ok(Step::Closed) => return,
                 Ok(Step::More) => {
-                    pause = self.options.group;
+                    pause = FIRST_PAUSE;
                     active_until = Instant::now() + ACTIVE;
                 }
                 Ok(Step::Wrote) => {
-                    pause = self.options.group;
+                    pause = FIRST_PAUSE;
                     active_until = Instant::now() + ACTIVE;
                     self.consumer.doze(self.options.group);
                 }
