@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &[String]) -> Figures {
         ..Options::default()
     };
     let ledger = Ledger::open(&home, options)?;
-    // one write(2) a line: the kernel keeps appends of several processes apart
+    // one write(2) of 16 bytes a line: appends of several processes stay apart, and none crosses a page, where a kill may cut it
     let mut acts = OpenOptions::new().append(true).create(true).open(acts)?;
     let mut call = move |ledger: &Ledger, who: u32, number: u64| -> Figures {
         let id = format!("{who}-{number}");
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &[String]) -> Figures {
         let parts = [Part { name: "arguments", canonical: arguments.as_bytes() }];
         let seed = u64::from(std::process::id()) << 32 | number;
         crate::ledger::decided(ledger, seed, Some(&id), &parts)?;
-        acts.write_all(format!("{id}\n").as_bytes())?;
+        acts.write_all(format!("{id:<15}\n").as_bytes())?;
         crate::ledger::completed(ledger, seed)?;
         Ok(json!(null))
     };
