@@ -82,6 +82,16 @@ impl GuardedCallable {
         Err(PyErr::from_value(error.call1(("a guarded callable without a module and a name cannot be pickled",))?))
     }
 
+    /// Itself, as for functions.
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    /// Itself, as for functions.
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
+    }
+
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!("<guarded {}>", self.body.bind(py).repr()?))
     }

@@ -183,7 +183,7 @@ def test_the_bodys_own_exception_passes_untouched() -> None:
             guarded(1)
         assert raised.value is error
         assert error.__cause__ is cause
-        assert error.__context__ is cause
+        assert error.__context__ is None
         last = error.__traceback__
         while last.tb_next is not None:
             last = last.tb_next
@@ -340,6 +340,13 @@ def test_an_async_generator_forwards_everything() -> None:
     asyncio.run(main())
 
 
+def giving(result):
+    def give():
+        return result
+
+    return give
+
+
 def test_results_are_digested_and_never_changed() -> None:
     class Odd:
         def __eq__(self, other):
@@ -348,7 +355,7 @@ def test_results_are_digested_and_never_changed() -> None:
     results = [None, {"a": [1]}, Odd(), "\ud800", generator(1), "x" * 100_000]
     with engine() as test:
         for result in results:
-            assert cs.guard_tool("give", lambda result=result: result)() is result
+            assert cs.guard_tool("give", giving(result))() is result
         recorded = [one.completed["result"] for one in test.decisions]
         assert [one if isinstance(one, str) else one["bytes"] for one in recorded] == [
             4, 9, "uncaptured", "uncaptured", "uncaptured", 100_002,

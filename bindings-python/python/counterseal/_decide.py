@@ -94,10 +94,11 @@ class Permit:
 def _tool(tool: ToolName) -> str | _native.Tool:
     if isinstance(tool, str):
         return tool
-    from ._shim import is_guarded, tool_of
+    from ._shim import tool_of
 
-    if is_guarded(tool):
-        return tool_of(tool)
+    found = tool_of(tool)
+    if found is not None:
+        return found
     raise ConfigurationError(
         f"`{getattr(tool, '__name__', tool)!s}` is not guarded; give the tool's name, or the function that `guard_tool` returned",
         code="tool_invalid",

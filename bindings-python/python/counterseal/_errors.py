@@ -81,7 +81,9 @@ class PolicyDenied(CountersealError):
         """The id of the recorded call."""
         self.remediation = _remediation(decision)
         """What can be done about it."""
-        why = decision.reason or decision.detail or _WHY.get(decision.reason_code, decision.reason_code)
+        why = decision.reason or _WHY.get(decision.reason_code, decision.reason_code)
+        if decision.detail:
+            why = f"{why}: {decision.detail}"
         super().__init__(f"`{tool_name}` was denied: {why}", code=decision.reason_code, kind="denied")
 
     def __reduce__(self) -> tuple[object, ...]:

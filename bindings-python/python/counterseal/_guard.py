@@ -120,7 +120,7 @@ def _real(
         defaults=[(one.name, one.default[0]) for one in visible if one.default and one.name not in found.injected],
         **options,
     )
-    made = generated(function, tool, found.kind, found.parameters, handed)
+    made = generated(function, tool, found.kind, found.parameters, handed, found.function)
     if isinstance(function, types.FunctionType):
         return dressed(made, function)
     made.__defaults__ = tuple(one.default[0] for one in found.parameters if one.kind < 2 and one.default) or None
@@ -129,7 +129,7 @@ def _real(
 
 
 def _named_after(
-    made: types.FunctionType, body: Callable[..., Any], underneath: types.FunctionType | None
+    made: types.FunctionType, body: Callable[..., Any], underneath: types.FunctionType
 ) -> types.FunctionType:
     """Names and documentation for what stands before a method, a partial or a callable object."""
     for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):

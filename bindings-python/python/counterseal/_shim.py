@@ -6,6 +6,7 @@ they are the body's own objects, set on the function afterwards.
 
 from __future__ import annotations
 
+import ast
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ._signature import Parameter
-
-FILENAME = "<counterseal guard>"
-"""Where the code of every guarded function says it is from; also how one is told apart."""
 
 _ITERABLE_COROUTINE = 0x100
 """`inspect.CO_ITERABLE_COROUTINE`: set by `types.coroutine`, kept for the guarded function."""
@@ -79,6 +77,7 @@ _KINDS = {
     "async_generator": ("async def", _ASYNC_GENERATOR),
 }
 
+_PREFIX = "_cs"
 _INSIDE = ("ticket", "result", "error", "iterator", "sent")
 _OUTSIDE = ("body", "admit", "wait", "pending", "failed", "returned", "exhausted", "base", "closing", "ended")
 
@@ -89,6 +88,7 @@ def generated(
     kind: str,
     parameters: Sequence[Parameter],
     handed: Sequence[str],
+    underneath: types.FunctionType,
 ) -> types.FunctionType:
     """A function with `parameters` that hands the arguments named in `handed` to `tool`, then calls `body`."""
     names = _unused_names({parameter.name for parameter in parameters})
@@ -105,7 +105,7 @@ def generated(
     lines.append(" return guarded")
     namespace: dict[str, Any] = {}
     # Built from identifiers of the body's own code object and fixed text alone.
-    exec(compile("\n".join(lines), FILENAME, "exec", dont_inherit=True), namespace)  # noqa: S102
+    exec(_compiled("\n".join(lines), underneath), namespace)  # noqa: S102
     admit, admit_or_wait = tool.hooks()
     made = namespace["make"](
         body,
@@ -119,7 +119,7 @@ def generated(
         GeneratorExit,
         StopAsyncIteration,
     )
-    return types.FunctionType(made.__code__, _globals_of(body), "guarded", None, made.__closure__)
+    return types.FunctionType(made.__code__, underneath.__globals__, "guarded", None, made.__closure__)
 
 
 def dressed(made: types.FunctionType, body: types.FunctionType) -> types.FunctionType:
@@ -148,32 +148,35 @@ def dressed(made: types.FunctionType, body: types.FunctionType) -> types.Functio
 
 def is_guarded(function: object) -> bool:
     """Whether `function` itself, not something around it, was made here."""
-    if isinstance(function, _native.GuardedCallable):
-        return True
-    return isinstance(function, types.FunctionType) and function.__code__.co_filename == FILENAME
+    return tool_of(function) is not None
 
 
-def tool_of(function: object) -> _native.Tool:
+def tool_of(function: object) -> _native.Tool | None:
     """The tool a guarded callable asks for."""
     if isinstance(function, _native.GuardedCallable):
         return function.tool
-    assert isinstance(function, types.FunctionType)
-    for cell in function.__closure__ or ():
-        owner = getattr(cell.cell_contents, "__self__", None)
-        if isinstance(owner, _native.Tool):
-            return owner
-    raise LookupError("a guarded function without its tool")
+    if not isinstance(function, types.FunctionType):
+        return None
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        if name.startswith(_PREFIX) and name.endswith("_admit"):
+            owner = getattr(cell.cell_contents, "__self__", None)
+            return owner if isinstance(owner, _native.Tool) else None
+    return None
 
 
-def _globals_of(body: Callable[..., Any]) -> dict[str, Any]:
-    """The body's own globals, where type hints are looked up; the builtins alone for what has none."""
-    found = getattr(body, "__globals__", None)
-    return found if isinstance(found, dict) else {"__builtins__": __builtins__}
+def _compiled(source: str, underneath: types.FunctionType) -> types.CodeType:
+    """The code, said to stand where the function underneath begins: that is the line a traceback shows for it."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.stmt, ast.expr, ast.excepthandler, ast.arg, ast.keyword)):
+            node.lineno = node.end_lineno = underneath.__code__.co_firstlineno
+            node.col_offset = node.end_col_offset = 0
+    return compile(tree, underneath.__code__.co_filename, "exec", dont_inherit=True)
 
 
 def _unused_names(taken: set[str]) -> dict[str, str]:
     """Names for what the generated code needs, none of which a parameter has."""
-    prefix = "_cs"
+    prefix = _PREFIX
     while any(name.startswith(prefix) for name in taken):
         prefix += "_"
     return {name: f"{prefix}_{name}" for name in _INSIDE + _OUTSIDE}

@@ -35,8 +35,8 @@ class Analysed(NamedTuple):
     """Arguments that are the same in every call, which a partial holds."""
     injected: frozenset[str]
     """Parameters that the program passes and that are no arguments."""
-    function: types.FunctionType | None
-    """The Python function underneath, where there is one: where names and documentation come from."""
+    function: types.FunctionType
+    """The Python function underneath: where globals, names and documentation come from."""
 
 
 def analysed(body: Callable[..., Any], inject: Sequence[str]) -> Analysed | None:

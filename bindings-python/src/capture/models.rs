@@ -11,6 +11,9 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 /// Fields by name, in their own order.
 type Fields<'py> = Vec<(String, Bound<'py, PyAny>)>;
 
+/// Keys with their values.
+type Pairs<'py> = Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>;
+
 /// Where pydantic keeps its base class: version 2 and 1, and version 1 inside version 2.
 const PYDANTIC_MODULES: [&str; 2] = ["pydantic.main", "pydantic.v1.main"];
 /// Where a pydantic model class keeps its fields: since 2.10, before it, and in version 1.
@@ -123,7 +126,7 @@ pub(super) fn set_elements<'py>(object: &Bound<'py, PyAny>) -> PyResult<Vec<Boun
 pub(super) fn mapping_items<'py>(
     reading: &Reading<'py, '_>,
     object: &Bound<'py, PyAny>,
-) -> Result<Option<Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>>, Failure> {
+) -> Result<Option<Pairs<'py>>, Failure> {
     let raised = |error| Failure::raised(reading.py, error);
     let Some(mapping) =
         reading.loaded("_collections_abc", "Mapping").or_else(|| reading.loaded("collections.abc", "Mapping"))
