@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import collections.abc
 import functools
 import gc
 import inspect
@@ -45,11 +44,13 @@ def logged(function):
     return wrapper
 
 
+UNPACKED = ["o"]
+UNPACKED_BY_NAME = {"amount": 2.0}
 STYLES: dict[str, Call] = {
     "positional": lambda f: f("o", 2.0),
     "keyword": lambda f: f(order_id="o", amount=2.0),
     "mixed": lambda f: f("o", amount=2.0, note="n"),
-    "unpacked": lambda f: f(*["o"], **{"amount": 2.0}),
+    "unpacked": lambda f: f(*UNPACKED, **UNPACKED_BY_NAME),
     "partial of the guarded": lambda f: functools.partial(f, "o")(amount=2.0),
 }
 CALLABLES: dict[str, typing.Callable[[], typing.Any]] = {
@@ -87,7 +88,11 @@ def test_one_dict_and_json_text_give_the_same_arguments_defaults_included() -> N
     with engine() as test:
         guarded = cs.guard_tool("refund", body)
         for tool in ("refund", guarded):
-            for given in ({"order_id": "o", "amount": 2.0}, '{"amount": 2.0, "order_id": "o"}', b'{"amount":2,"order_id":"o"}'):
+            for given in (
+                {"order_id": "o", "amount": 2.0},
+                '{"amount": 2.0, "order_id": "o"}',
+                b'{"amount":2,"order_id":"o"}',
+            ):
                 with cs.enforce(tool, given):
                     pass
         assert [one.arguments for one in test.decisions] == [EXPECTED] * 6
@@ -358,7 +363,12 @@ def test_results_are_digested_and_never_changed() -> None:
             assert cs.guard_tool("give", giving(result))() is result
         recorded = [one.completed["result"] for one in test.decisions]
         assert [one if isinstance(one, str) else one["bytes"] for one in recorded] == [
-            4, 9, "uncaptured", "uncaptured", "uncaptured", 100_002,
+            4,
+            9,
+            "uncaptured",
+            "uncaptured",
+            "uncaptured",
+            100_002,
         ]
 
 

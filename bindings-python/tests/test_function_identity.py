@@ -126,7 +126,6 @@ def test_defaults_are_the_same_objects() -> None:
     [
         lambda f: f(),
         lambda f: f("a", "b", order_id="c", amount=1),
-        lambda f: f("a", amount=1, **{"amount": 2}),
         lambda f: f(order_id="a"),
     ],
 )

@@ -1,11 +1,11 @@
 """Decides whether an agent's tool call may run before it runs, and keeps a record that nobody can change unnoticed.
 
-    import counterseal as cs
+import counterseal as cs
 
-    cs.configure(policy="counterseal.yaml")
+cs.configure(policy="counterseal.yaml")
 
-    @cs.guard
-    def issue_refund(order_id: str, amount: float) -> str: ...
+@cs.guard
+def issue_refund(order_id: str, amount: float) -> str: ...
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ._errors import (
     InternalError,
     LedgerError,
     LifecycleError,
-    LimitReached,
+    LimitReachedError,
     PolicyDenied,
     PolicyError,
 )
@@ -41,7 +41,7 @@ __all__ = [
     "Ledger",
     "LedgerError",
     "LifecycleError",
-    "LimitReached",
+    "LimitReachedError",
     "Permit",
     "Policy",
     "PolicyDenied",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from _thread import allocate_lock
-from typing import TYPE_CHECKING
 
 from . import _native, _settings
 from ._errors import CountersealError
 
+TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, TypeAlias

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from . import _native
 from ._errors import ConfigurationError
 
+TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from contextvars import ContextVar, Token
     from types import TracebackType
     from typing import Any, TypeAlias
@@ -60,8 +60,12 @@ def session(id: str, *, user: str | None = None, verified_by: str | None = None)
     of its own: run, user and annotations of the one around it do not hold in it.
     """
     if verified_by is not None and user is None:
-        raise ConfigurationError("`verified_by` says who vouched for `user`, which is missing", code="config_invalid", kind="config")
-    return _Scope(session=_text("session", id), user=_optional("user", user), verified_by=_optional("verified_by", verified_by))
+        raise ConfigurationError(
+            "`verified_by` says who vouched for `user`, which is missing", code="config_invalid", kind="config"
+        )
+    return _Scope(
+        session=_text("session", id), user=_optional("user", user), verified_by=_optional("verified_by", verified_by)
+    )
 
 
 def run(id: str) -> _Scope:
@@ -122,7 +126,9 @@ if hasattr(os, "register_at_fork"):
 
 def _text(what: str, value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"`{what}` is a text that is not empty, not `{value!r}`", code="config_invalid", kind="config")
+        raise ConfigurationError(
+            f"`{what}` is a text that is not empty, not `{value!r}`", code="config_invalid", kind="config"
+        )
     return value
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -52,7 +51,7 @@ class LedgerError(CountersealError):
     """The ledger could not be written or read, or does not verify."""
 
 
-class LimitReached(CountersealError):
+class LimitReachedError(CountersealError):
     """A size, queue or rate bound was reached."""
 
 
@@ -64,7 +63,7 @@ class InternalError(CountersealError):
     """A defect of this package, contained: the tool did not run."""
 
 
-class PolicyDenied(CountersealError):
+class PolicyDenied(CountersealError):  # noqa: N818
     """The call was refused and its body did not run."""
 
     def __init__(self, decision: Decision, tool_name: str) -> None:
@@ -119,9 +118,7 @@ def _remediation(decision: Decision) -> str:
     return _REMEDIES.get(decision.reason_code, "see `decision`")
 
 
-def _rebuilt(
-    kind: type[CountersealError], args: tuple[object, ...], state: dict[str, object]
-) -> CountersealError:
+def _rebuilt(kind: type[CountersealError], args: tuple[object, ...], state: dict[str, object]) -> CountersealError:
     """An unpickled error: its attributes as they were, whatever its constructor takes."""
     error = kind.__new__(kind, *args)
     error.args = args
@@ -133,15 +130,13 @@ _KINDS: dict[str, type[CountersealError]] = {
     "config": ConfigurationError,
     "policy": PolicyError,
     "integrity": LedgerError,
-    "limit": LimitReached,
+    "limit": LimitReachedError,
     "runtime": LifecycleError,
     "internal": InternalError,
 }
 
 
-def from_core(
-    code: str, kind: str, retry: str, message: str, details: Mapping[str, str]
-) -> CountersealError:
+def from_core(code: str, kind: str, retry: str, message: str, details: Mapping[str, str]) -> CountersealError:
     """The exception for an error of the engine."""
     made = LedgerError if code.startswith("ledger_") else _KINDS.get(kind, CountersealError)
     return made(message, code=code, kind=kind, retry=retry, details=details)

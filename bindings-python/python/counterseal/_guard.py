@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import types
-from typing import TYPE_CHECKING, Any, cast, overload
 
 from . import _native
 from ._errors import ConfigurationError
 
+TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Literal, TypeVar
+    from typing import Any, Literal, TypeVar, overload
 
     from ._signature import Analysed, Parameter
 
@@ -53,7 +53,8 @@ def guard_tool(
             action=action,
             inject=inject,
         )
-        return cast("F", type(function)(inner))
+        rewrapped: Any = type(function)(inner)
+        return rewrapped  # type: ignore[no-any-return]
     _check_declaration(name, function, risk)
     injected = _texts("inject", inject)
     options: dict[str, Any] = {
@@ -67,14 +68,35 @@ def guard_tool(
     from ._signature import analysed
 
     found = analysed(function, injected)
-    made = _fallback(name, function, injected, options) if found is None else _real(name, function, found, injected, options)
-    return cast("F", made)
+    made: Any = (
+        _fallback(name, function, injected, options)
+        if found is None
+        else _real(name, function, found, injected, options)
+    )
+    return made  # type: ignore[no-any-return]
 
 
-@overload
-def guard(function: F, /) -> F: ...
-@overload
+if TYPE_CHECKING:
+
+    @overload
+    def guard(function: F, /) -> F: ...
+    @overload
+    def guard(
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        tags: Iterable[str] = (),
+        risk: Risk | None = None,
+        cost_usd: float | None = None,
+        connector: str | None = None,
+        action: str | None = None,
+        inject: Iterable[str] = (),
+    ) -> Callable[[F], F]: ...
+
+
 def guard(
+    function: Any = None,
+    /,
     *,
     name: str | None = None,
     description: str | None = None,
@@ -84,12 +106,21 @@ def guard(
     connector: str | None = None,
     action: str | None = None,
     inject: Iterable[str] = (),
-) -> Callable[[F], F]: ...
-def guard(function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
+) -> Any:
     """`guard_tool` as a decorator, with or without options; the tool's name is the function's unless one is given."""
 
     def decorate(function: F) -> F:
-        return guard_tool(name if name is not None else _own_name(function), function, **options)
+        return guard_tool(
+            name if name is not None else _own_name(function),
+            function,
+            description=description,
+            tags=tags,
+            risk=risk,
+            cost_usd=cost_usd,
+            connector=connector,
+            action=action,
+            inject=inject,
+        )
 
     return decorate if function is None else decorate(function)
 
@@ -124,7 +155,9 @@ def _real(
     if isinstance(function, types.FunctionType):
         return dressed(made, function)
     made.__defaults__ = tuple(one.default[0] for one in found.parameters if one.kind < 2 and one.default) or None
-    made.__kwdefaults__ = {one.name: one.default[0] for one in found.parameters if one.kind == 3 and one.default} or None
+    made.__kwdefaults__ = {
+        one.name: one.default[0] for one in found.parameters if one.kind == 3 and one.default
+    } or None
     return _named_after(made, function, found.function)
 
 
@@ -162,7 +195,8 @@ def _fallback(
         **options,
     )
     made = _native.GuardedCallable(tool, function)
-    functools.update_wrapper(cast("Any", made), function)
+    unchecked: Any = made
+    functools.update_wrapper(unchecked, function)
     return made
 
 
@@ -177,14 +211,26 @@ def _argument_names(
 
 def _check_declaration(name: object, function: object, risk: object) -> None:
     if not isinstance(name, str) or not name:
-        raise ConfigurationError(f"a tool's name is a text that is not empty, not `{name!r}`", code="tool_invalid", kind="config")
+        raise ConfigurationError(
+            f"a tool's name is a text that is not empty, not `{name!r}`", code="tool_invalid", kind="config"
+        )
     if not callable(function):
         kind = type(function).__name__
-        raise ConfigurationError(f"`{name}` is a `{kind}`, which cannot be called; guard the function inside it", code="tool_invalid", kind="config")
+        raise ConfigurationError(
+            f"`{name}` is a `{kind}`, which cannot be called; guard the function inside it",
+            code="tool_invalid",
+            kind="config",
+        )
     if risk is not None and risk not in _RISKS:
-        raise ConfigurationError(f"`{name}` has the risk `{risk}`; write one of `low`, `medium`, `high`", code="tool_invalid", kind="config")
+        raise ConfigurationError(
+            f"`{name}` has the risk `{risk}`; write one of `low`, `medium`, `high`", code="tool_invalid", kind="config"
+        )
     if _already_guarded(function):
-        raise ConfigurationError(f"`{name}` is guarded already; a second guard would decide and record each call twice", code="tool_invalid", kind="config")
+        raise ConfigurationError(
+            f"`{name}` is guarded already; a second guard would decide and record each call twice",
+            code="tool_invalid",
+            kind="config",
+        )
 
 
 def _already_guarded(function: object) -> bool:
@@ -214,7 +260,9 @@ def _check_injected(
     for one in inject:
         if one not in known:
             listed = ", ".join(f"`{known_name}`" for known_name in known) or "none"
-            raise ConfigurationError(f"`{name}` has no parameter `{one}` to inject; it has {listed}", code="tool_invalid", kind="config")
+            raise ConfigurationError(
+                f"`{name}` has no parameter `{one}` to inject; it has {listed}", code="tool_invalid", kind="config"
+            )
 
 
 def _texts(what: str, given: Iterable[str]) -> list[str]:
@@ -228,7 +276,9 @@ def _micro_usd(cost_usd: float | None) -> int | None:
     if cost_usd is None:
         return None
     if isinstance(cost_usd, bool) or not isinstance(cost_usd, (int, float)) or not 0 <= cost_usd < 1e12:
-        raise ConfigurationError(f"`cost_usd` is an amount of at least 0, not `{cost_usd!r}`", code="tool_invalid", kind="config")
+        raise ConfigurationError(
+            f"`cost_usd` is an amount of at least 0, not `{cost_usd!r}`", code="tool_invalid", kind="config"
+        )
     return round(cost_usd * 1_000_000)
 
 

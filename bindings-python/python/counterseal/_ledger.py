@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-from typing import TYPE_CHECKING
 
 from . import _native
 from ._errors import LedgerError
 
+TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
@@ -86,7 +85,7 @@ class Verification:
     def __init__(self, ok: bool, details: str, text: str) -> None:
         self.ok = ok
         """Whether nothing is wrong."""
-        self.details: dict[str, Any] = json.loads(details)
+        self.details: dict[str, Any] = _parsed(details)
         """The whole report, by name."""
         self._text = text
 
@@ -108,11 +107,17 @@ class Verification:
 
 def _lines(path: str) -> Iterator[dict[str, Any]]:
     """The whole lines of a file; the last one may still be being written."""
-    try:
-        file = open(path, "rb")
-    except FileNotFoundError:
+    if not os.path.exists(path):
         return
-    with file:
+    with open(path, "rb") as file:
         for line in file:
             if line.endswith(b"\n"):
-                yield json.loads(line)
+                yield _parsed(line)
+
+
+def _parsed(text: str | bytes) -> dict[str, Any]:
+    # Imported here: a program that never reads its ledger does not wait for it.
+    import json
+
+    found: dict[str, Any] = json.loads(text)
+    return found

@@ -11,9 +11,15 @@ MODES = ("observe", "step_up", "progressive", "block")
 SETTINGS: dict[str, tuple[str, str]] = {
     "policy": ("COUNTERSEAL_POLICY", "path of the policy file; `configure` also takes the policy itself"),
     "agent_id": ("COUNTERSEAL_AGENT_ID", "the agent's id, recorded with every call"),
-    "mode": ("COUNTERSEAL_MODE", "`observe`, `step_up`, `progressive` or `block`; only tightens unless the policy says `may_loosen`"),
+    "mode": (
+        "COUNTERSEAL_MODE",
+        "`observe`, `step_up`, `progressive` or `block`; only tightens unless the policy says `may_loosen`",
+    ),
     "home": ("COUNTERSEAL_HOME", "the directory that the processes of one agent share"),
-    "require_policy": ("COUNTERSEAL_REQUIRE_POLICY", "`1` to refuse every call while the policy decides nothing, `0` to allow and record it"),
+    "require_policy": (
+        "COUNTERSEAL_REQUIRE_POLICY",
+        "`1` to refuse every call while the policy decides nothing, `0` to allow and record it",
+    ),
     "api_key": ("COUNTERSEAL_API_KEY", "key of a server; not supported by this version, refused if it is set"),
     "base_url": ("COUNTERSEAL_BASE_URL", "address of a server; not supported by this version, refused if it is set"),
 }

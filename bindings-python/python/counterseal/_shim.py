@@ -126,7 +126,7 @@ def dressed(made: types.FunctionType, body: types.FunctionType) -> types.Functio
     """Makes the generated function look like the function it stands before."""
     changes: dict[str, Any] = {"co_name": body.__code__.co_name}
     if hasattr(made.__code__, "co_qualname"):
-        changes["co_qualname"] = body.__code__.co_qualname
+        changes["co_qualname"] = getattr(body.__code__, "co_qualname")  # noqa: B009
     if body.__code__.co_flags & _ITERABLE_COROUTINE:
         changes["co_flags"] = made.__code__.co_flags | _ITERABLE_COROUTINE
     made.__code__ = made.__code__.replace(**changes)
@@ -140,7 +140,7 @@ def dressed(made: types.FunctionType, body: types.FunctionType) -> types.Functio
     else:
         made.__annotations__ = dict(body.__annotations__)
     if hasattr(body, "__type_params__"):
-        made.__type_params__ = body.__type_params__
+        made.__type_params__ = body.__type_params__  # type: ignore[attr-defined]
     made.__dict__.update(body.__dict__)
     made.__wrapped__ = body  # type: ignore[attr-defined]
     return made

@@ -22,21 +22,30 @@ class Parameter(NamedTuple):
     """The default's object, or nothing."""
 
 
-class Analysed(NamedTuple):
+class Analysed:
     """How a callable is called, and how its arguments are named."""
 
-    kind: str
-    """`function`, `coroutine`, `generator` or `async_generator`."""
-    parameters: list[Parameter]
-    """What the guarded callable takes: exactly what the bare one takes."""
-    behind: list[Parameter] | None
-    """The parameters behind one that itself takes `*args, **kwargs`, as `functools.wraps` leaves them."""
-    constants: list[tuple[str, object]]
-    """Arguments that are the same in every call, which a partial holds."""
-    injected: frozenset[str]
-    """Parameters that the program passes and that are no arguments."""
-    function: types.FunctionType
-    """The Python function underneath: where globals, names and documentation come from."""
+    def __init__(
+        self,
+        kind: str,
+        parameters: list[Parameter],
+        behind: list[Parameter] | None,
+        constants: list[tuple[str, object]],
+        injected: frozenset[str],
+        function: types.FunctionType,
+    ) -> None:
+        self.kind = kind
+        """`function`, `coroutine`, `generator` or `async_generator`."""
+        self.parameters = parameters
+        """What the guarded callable takes: exactly what the bare one takes."""
+        self.behind = behind
+        """The parameters behind one that itself takes `*args, **kwargs`, as `functools.wraps` leaves them."""
+        self.constants = constants
+        """Arguments that are the same in every call, which a partial holds."""
+        self.injected = injected
+        """Parameters that the program passes and that are no arguments."""
+        self.function = function
+        """The Python function underneath: where globals, names and documentation come from."""
 
 
 def analysed(body: Callable[..., Any], inject: Sequence[str]) -> Analysed | None:
@@ -63,7 +72,7 @@ def declared_parameters(body: Callable[..., Any]) -> list[Parameter] | None:
     return _declared_parameters(body)
 
 
-def _function_under(body: object) -> types.FunctionType | None:
+def _function_under(body: Any) -> types.FunctionType | None:
     """The function that runs in the end: of a method, a partial or a callable object."""
     for _ in range(64):
         if isinstance(body, types.FunctionType):
@@ -72,12 +81,12 @@ def _function_under(body: object) -> types.FunctionType | None:
             body = body.func
         elif isinstance(body, types.MethodType):
             body = body.__func__
-        elif isinstance(body, type) or isinstance(body, types.BuiltinFunctionType):
+        elif isinstance(body, (type, types.BuiltinFunctionType)):
             return None
         else:
-            body = getattr(type(body), "__call__", None)
-            if not isinstance(body, types.FunctionType):
-                return None
+            # What a call of the object runs: looked up on its type, as Python does.
+            called = type(body).__call__ if callable(body) else None
+            return called if isinstance(called, types.FunctionType) else None
     return None
 
 
@@ -147,9 +156,7 @@ def _takes_anything(parameters: list[Parameter]) -> bool:
     return [one.kind for one in parameters] == [2, 4]
 
 
-def _held(
-    body: object, declared: list[Parameter], injected: frozenset[str]
-) -> list[tuple[str, object]]:
+def _held(body: object, declared: list[Parameter], injected: frozenset[str]) -> list[tuple[str, object]]:
     """The arguments that a partial fixes by position: its signature no longer names them, but the body gets them."""
     if not isinstance(body, functools.partial) or not body.args:
         return []

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from . import _native, _settings
 from ._configuration import compiled_policy
 from ._ledger import Ledger
 
+TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
@@ -70,9 +69,7 @@ class TestEngine:
         self._directory = tempfile.TemporaryDirectory(prefix="counterseal-test-")
         self.home = self._directory.name + "/home"
         try:
-            self._running = _native.Engine(
-                policy=self._policy, home=self.home, manual_clock=self._now, **self._options
-            )
+            self._running = _native.Engine(policy=self._policy, home=self.home, manual_clock=self._now, **self._options)
         except BaseException:
             self._directory.cleanup()
             raise

@@ -1,0 +1,228 @@
+"""Settings, their order, and what happens without any."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import counterseal as cs
+import pytest
+
+REFUSE = {
+    "version": 1,
+    "name": "refuse",
+    "rules": [{"id": "no", "tools": ["tool"], "decision": "deny", "reason": "no"}],
+}
+ALLOW = {"version": 1, "name": "allow", "rules": [{"id": "no", "tools": ["other"], "decision": "deny"}]}
+TEXT = "version: 1\nname: text\nrules:\n  - {id: no, tools: [tool], decision: deny, reason: no}\n"
+
+
+def child(program: str, **environment: str) -> str:
+    """What a program of its own prints; it fails the test where it fails."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERSEAL_")}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**variables, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_policy_is_a_path_a_text_a_dict_or_a_policy(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(TEXT)
+    for given in (file, str(file), TEXT, json.dumps(REFUSE), REFUSE, cs.Policy.from_text(TEXT)):
+        effective = cs.configure(policy=given, home=home)
+        assert effective.rules == 1
+        assert cs.check("tool", {}).decision == "deny"
+    assert effective.to_dict()["home"] == str(home)
+
+
+def test_nothing_to_decide_with_is_an_error_that_says_how(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COUNTERSEAL_POLICY", raising=False)
+    with pytest.raises(cs.ConfigurationError, match=r"configure\(policy=.*COUNTERSEAL_POLICY") as missing:
+        cs.configure(home=home)
+    assert missing.value.code == "config_missing"
+
+
+@pytest.mark.parametrize("setting", ["api_key", "base_url"])
+def test_a_server_is_refused_and_never_ignored(home: Path, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(cs.ConfigurationError, match="does not support") as refused:
+        cs.configure(policy=ALLOW, home=home, **{setting: "cs_live_secret"})
+    assert "cs_live_secret" not in str(refused.value)
+    monkeypatch.setenv(f"COUNTERSEAL_{setting.upper()}", "cs_live_secret")
+    with pytest.raises(cs.ConfigurationError, match="does not support"):
+        cs.configure(policy=ALLOW, home=home)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("mode", "obsrve"),
+        ("mode", 3),
+        ("agent_id", ""),
+        ("agent_id", 7),
+        ("require_policy", "maybe"),
+        ("home", 5),
+        ("policy", 5),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(home: Path, setting: str, value: object) -> None:
+    with pytest.raises(cs.ConfigurationError) as refused:
+        cs.configure(**{"policy": ALLOW, "home": home, setting: value})  # type: ignore[arg-type]
+    assert refused.value.code == "config_invalid"
+    assert refused.value.details["setting"] == setting
+    assert f"`{setting}` is " in str(refused.value)
+
+
+def test_an_argument_beats_the_environment(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(TEXT)
+    monkeypatch.setenv("COUNTERSEAL_POLICY", str(file))
+    monkeypatch.setenv("COUNTERSEAL_AGENT_ID", "from-environment")
+    monkeypatch.setenv("COUNTERSEAL_HOME", str(home))
+    assert cs.configure().agent_id == "from-environment"
+    assert cs.check("tool", {}).decision == "deny"
+    effective = cs.configure(policy=ALLOW, agent_id="from-argument", mode="block")
+    assert (effective.agent_id, effective.mode, effective.home) == ("from-argument", "block", str(home))
+    assert cs.check("tool", {}).decision == "allow"
+
+
+def test_guarded_functions_follow_a_second_configuration(home: Path) -> None:
+    tool = cs.guard_tool("tool", lambda: "ran")
+    cs.configure(policy=ALLOW, home=home)
+    assert tool() == "ran"
+    cs.configure(policy=REFUSE, home=home)
+    with pytest.raises(cs.PolicyDenied):
+        tool()
+    with pytest.raises(cs.PolicyError):
+        cs.configure(policy="version: 1\nname: x\nrulez: []\n", home=home)
+    with pytest.raises(cs.PolicyDenied):
+        tool()
+
+
+def test_a_policy_is_checked_against_the_tools_that_are_guarded(home: Path) -> None:
+    cs.configure(policy=ALLOW, home=home)
+    kept = cs.guard_tool("typed", lambda amount: amount)
+    wrong = {"id": "r", "tools": ["typed"], "when": "args.amont > 1.0", "decision": "deny"}
+    with pytest.raises(cs.ConfigurationError, match="amont"):
+        cs.configure(policy={"version": 1, "name": "p", "rules": [wrong]}, home=home)
+    assert kept(1) == 1
+    cs.configure(policy={"version": 1, "name": "p", "rules": [{**wrong, "tools": ["later"]}]}, home=home)
+    with pytest.raises(cs.ConfigurationError, match="amont"):
+        cs.guard_tool("later", lambda amount: amount)
+
+
+def test_one_line_says_what_is_in_force(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="counterseal")
+    cs.configure(policy=REFUSE, home=home)
+    assert caplog.record_tuples[-1] == ("counterseal", logging.INFO, "policy `refuse`, mode progressive, 1 rules")
+    cs.configure(policy={"version": 1, "name": "nothing"}, home=home)
+    assert caplog.record_tuples[-1][1] == logging.WARNING
+    cs.configure(policy={**REFUSE, "enforcement": "observe"}, home=home)
+    assert caplog.record_tuples[-1][1] == logging.WARNING
+    assert "only observes" in caplog.record_tuples[-1][2]
+
+
+def test_a_call_before_configure_does_not_run(tmp_path: Path) -> None:
+    program = """
+        import counterseal as cs
+        ran = []
+        try:
+            cs.guard_tool("tool", ran.append)(1)
+        except cs.ConfigurationError as error:
+            print(error.code, ran)
+        """
+    assert child(program, HOME=str(tmp_path)) == "config_missing []"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_call_before_configure_takes_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(TEXT)
+    program = """
+        import counterseal as cs
+        try:
+            cs.guard_tool("tool", print)("ran")
+        except cs.PolicyDenied as denied:
+            print(denied.reason_code, denied.reason)
+        """
+    told = child(program, COUNTERSEAL_POLICY=str(tmp_path / "p.yaml"), COUNTERSEAL_HOME=str(tmp_path / "home"))
+    assert told == "rule no"
+
+
+def test_importing_starts_nothing(tmp_path: Path) -> None:
+    program = """
+        import os, sys, threading
+        before = set(sys.modules)
+        import counterseal
+        heavy = {"inspect", "asyncio", "dataclasses", "logging", "json", "ast", "typing", "tempfile"}
+        print(len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 1, sorted(heavy & (set(sys.modules) - before)))
+        """
+    assert child(program, HOME=str(tmp_path)) == "1 []"
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_recorded_is_on_the_disk_when_the_process_ends(tmp_path: Path) -> None:
+    program = f"""
+        import counterseal as cs
+        cs.configure(policy={ALLOW!r}, home={str(tmp_path / "home")!r})
+        tool = cs.guard_tool("tool", lambda n: n)
+        for n in range(100):
+            tool(n)
+        """
+    child(program)
+    ledger = cs.Ledger(tmp_path / "home")
+    kinds = [record["kind"] for record in ledger]
+    assert kinds.count("decided") == kinds.count("completed") == 100
+    assert kinds[-1] == "closed"
+    verified = ledger.verify(deep=True)
+    assert verified, str(verified)
+
+
+def test_after_close_every_call_is_refused(home: Path) -> None:
+    cs.configure(policy=ALLOW, home=home)
+    tool = cs.guard_tool("tool", lambda: "ran")
+    assert tool() == "ran"
+    report = cs.flush()
+    assert report.complete
+    assert cs.health()["rules"] >= 1
+    cs.close()
+    cs.close()
+    with pytest.raises(cs.PolicyDenied) as denied:
+        tool()
+    assert denied.value.reason_code == "closed"
+    cs.configure(policy=ALLOW, home=home)
+    assert tool() == "ran"
+
+
+def test_a_forked_child_records_its_own_calls(tmp_path: Path) -> None:
+    if not hasattr(os, "fork"):
+        pytest.skip("this system cannot fork")
+    program = f"""
+        import os
+        import counterseal as cs
+        cs.configure(policy={ALLOW!r}, home={str(tmp_path / "home")!r})
+        tool = cs.guard_tool("tool", lambda n: n)
+        tool(1)
+        child = os.fork()
+        if child == 0:
+            tool(2)
+            cs.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        tool(3)
+        """
+    child(program)
+    decided = [record for record in cs.Ledger(tmp_path / "home") if record["kind"] == "decided"]
+    assert len(decided) == 3
+    assert len({record["action_id"] for record in decided}) == 3
+    assert len({record["session"] for record in decided}) == 2
+    assert cs.Ledger(tmp_path / "home").verify().ok

@@ -1,0 +1,252 @@
+"""Decisions as values and as exceptions; permits; contexts; declarations that cannot be used."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import json
+import pickle
+import typing
+from pathlib import Path
+
+import counterseal as cs
+import pytest
+from counterseal.testing import engine
+
+REFUND = {
+    "version": 1,
+    "name": "refunds",
+    "rules": [
+        {
+            "id": "big",
+            "tools": ["refund"],
+            "when": "args.amount > 100.0",
+            "decision": "deny",
+            "reason": "too big",
+            "reason_for_agent": "ask a colleague",
+        },
+        {"id": "ask", "tools": ["mail"], "decision": "require_approval", "reason": "a person looks first"},
+    ],
+}
+
+
+def refund(amount: float, note: str = "") -> str:
+    return f"refunded {amount}"
+
+
+def test_a_denied_call_says_everything() -> None:
+    with engine(REFUND) as test:
+        with pytest.raises(cs.PolicyDenied) as denied:
+            cs.guard_tool("refund", refund)(amount=500.0)
+        error = denied.value
+        assert error.tool_name == "refund"
+        assert (error.reason, error.reason_code, error.reason_for_agent) == ("too big", "rule", "ask a colleague")
+        assert error.decision.decision == "deny"
+        assert error.decision.decision is cs.Verdict.DENY
+        assert f"{error.decision.decision}" == "deny"
+        assert error.decision.rules == ("local/big",)
+        assert error.decision.enforcement == "progressive"
+        assert error.action_id == test.decisions[-1].decided["action_id"]
+        assert (error.code, error.kind, error.retry) == ("rule", "denied", "never")
+        assert error.remediation
+        assert str(error) == "`refund` was denied: too big"
+        assert not isinstance(error, OSError)
+        assert json.dumps(error.decision.to_dict())
+        assert test.decisions[-1].outcome is None
+
+
+def test_an_error_survives_pickling() -> None:
+    with engine(REFUND):
+        with pytest.raises(cs.PolicyDenied) as denied:
+            cs.guard_tool("refund", refund)(amount=500.0)
+    back = pickle.loads(pickle.dumps(denied.value))
+    assert isinstance(back, cs.PolicyDenied)
+    assert (str(back), back.reason_code, back.tool_name) == (str(denied.value), "rule", "refund")
+
+
+def test_require_approval_without_anybody_to_ask_is_refused() -> None:
+    with engine(REFUND):
+        with pytest.raises(cs.PolicyDenied) as denied:
+            cs.guard_tool("mail", lambda to: to)("x")
+        assert denied.value.reason_code == "no_approver"
+        assert denied.value.decision.decision == "require_approval"
+
+
+def test_check_decides_and_records_nothing() -> None:
+    with engine(REFUND) as test:
+        guarded = cs.guard_tool("refund", refund)
+        assert cs.check("refund", {"amount": 5.0}).decision == "allow"
+        assert cs.check(guarded, '{"amount": 500.0}').decision == "deny"
+        assert cs.check("never heard of", {}).decision == "allow"
+        for malformed in ('{"amount": 5', "[1]", "", b"\xff", 5, None, ["amount"]):
+            decision = cs.check("refund", malformed)  # type: ignore[arg-type]
+            assert (decision.decision, decision.reason_code) == ("deny", "malformed_arguments"), malformed
+        assert cs.check("refund", '{"amount": 1, "amount": 2}').decision == "deny"
+        assert cs.check("refund", {"amount": 5.0}).action_id is None
+        with pytest.raises(cs.ConfigurationError, match="not guarded"):
+            cs.check(refund, {})
+        assert test.decisions == []
+
+
+def test_a_permit_completes_when_it_is_left() -> None:
+    with engine(REFUND) as test:
+        with cs.enforce("refund", {"amount": 5.0}) as permit:
+            assert permit.action_id == test.decisions[-1].decided["action_id"]
+            permit.set_result("done")
+        assert test.decisions[-1].outcome == "success"
+        with pytest.raises(ZeroDivisionError), cs.enforce("refund", {"amount": 5.0}):
+            raise ZeroDivisionError
+        assert test.decisions[-1].outcome == "error"
+        with pytest.raises(cs.PolicyDenied):
+            cs.enforce("refund", {"amount": 500.0})
+        abandoned = cs.enforce("refund", {"amount": 5.0})
+        del abandoned
+        gc.collect()
+        assert test.decisions[-1].outcome == "unknown"
+
+
+@pytest.mark.parametrize("sync", ["timer", "durable"])
+def test_a_permit_is_an_async_context_manager_too(sync: str) -> None:
+    async def main() -> None:
+        with engine({**REFUND, "record": {"sync": sync}}) as test:
+            async with cs.enforce("refund", {"amount": 5.0}) as permit:
+                assert permit.action_id
+            assert test.decisions[-1].outcome == "success"
+
+    asyncio.run(main())
+
+
+def test_a_durable_record_is_on_the_disk_before_the_body_runs(home: Path) -> None:
+    cs.configure(policy={**REFUND, "record": {"sync": "durable"}}, home=home)
+
+    def body(amount: float) -> int:
+        return [record["kind"] for record in cs.Ledger(home)].count("decided")
+
+    assert cs.guard_tool("refund", body)(1.0) == 1
+
+    async def later(amount: float) -> int:
+        return body(amount)
+
+    assert asyncio.run(cs.guard_tool("refund", later)(1.0)) == 2
+
+
+def test_context_reaches_the_record() -> None:
+    with engine(agent_id="agent-1") as test:
+        tool = cs.guard_tool("tool", lambda: None)
+        tool()
+        with cs.session("conv-1", user="u-7", verified_by="sso"), cs.run("r-1"), cs.annotate(rationale="because"):
+            tool()
+            with cs.annotate(confidence=0.5):
+                tool()
+            with cs.session("conv-2"):
+                tool()
+        tool()
+        first, second, third, fourth, last = test.decisions
+        assert {one.decided["agent"] for one in test.decisions} == {"agent-1"}
+        assert first.decided["implicit"]
+        assert last.decided["session"] == first.decided["session"]
+        assert (second.decided["session"], second.decided["run"]) == ("conv-1", "r-1")
+        assert second.decided["user"] == {"id": "u-7", "verified_by": "sso"}
+        assert not second.decided["implicit"]
+        assert second.payloads["annotations"] == {"rationale": "because"}
+        assert third.payloads["annotations"] == {"rationale": "because", "confidence": 0.5}
+        assert (fourth.decided["session"], fourth.decided["user"], fourth.decided["run"]) == ("conv-2", None, None)
+        assert "annotations" not in fourth.payloads
+
+
+def test_tasks_carry_their_own_context() -> None:
+    with engine() as test:
+
+        @cs.guard
+        async def tool(name: str) -> None:
+            await asyncio.sleep(0)
+
+        async def one(name: str) -> None:
+            async with cs.session(name), cs.annotate(rationale=name):
+                await asyncio.sleep(0)
+                await tool(name)
+
+        async def main() -> None:
+            await asyncio.gather(*(one(f"s{n}") for n in range(20)))
+
+        asyncio.run(main())
+        for decided in test.decisions:
+            name = decided.arguments["name"]
+            assert (decided.decided["session"], decided.payloads["annotations"]) == (name, {"rationale": name})
+
+
+def test_a_session_can_be_set_without_a_block() -> None:
+    def inside() -> None:
+        assert cs.get_session() is None
+        cs.set_session("s-1", user="u")
+        assert cs.get_session() == cs.current_session() == "s-1"
+        with cs.session("s-2"):
+            assert cs.get_session() == "s-2"
+        assert cs.get_session() == "s-1"
+        cs.clear_session()
+        assert cs.get_session() is None
+
+    contextvars.copy_context().run(inside)
+
+
+@pytest.mark.parametrize(
+    "declare",
+    [
+        lambda: cs.guard_tool("", refund),
+        lambda: cs.guard_tool("x", 5),  # type: ignore[type-var]
+        lambda: cs.guard_tool("x", property(refund)),  # type: ignore[type-var]
+        lambda: cs.guard_tool("x", refund, risk="extreme"),  # type: ignore[arg-type]
+        lambda: cs.guard_tool("x", refund, cost_usd=-1),
+        lambda: cs.guard_tool("x", refund, cost_usd=float("nan")),
+        lambda: cs.guard_tool("x", refund, tags="private"),
+        lambda: cs.guard_tool("x", refund, inject="note"),
+        lambda: cs.guard_tool("x", cs.guard_tool("x", refund)),
+        lambda: cs.guard_tool("x", cs.guard_tool("x", len)),
+        lambda: cs.session(""),
+        lambda: cs.session("s", verified_by="sso"),
+        lambda: cs.run(5),  # type: ignore[arg-type]
+    ],
+)
+def test_a_declaration_that_cannot_be_used_is_refused(declare: typing.Callable[[], object]) -> None:
+    with engine(REFUND), pytest.raises(cs.ConfigurationError) as refused:
+        declare()
+    message = str(refused.value)
+    assert message[0] in "`abcdefghijklmnopqrstuvwxyz"
+    assert not message.endswith(".")
+
+
+def test_a_tag_outside_the_vocabulary_is_refused_when_guarding() -> None:
+    with engine({**REFUND, "tags": ["private"]}):
+        cs.guard_tool("x", refund, tags=["private"])
+        with pytest.raises(cs.ConfigurationError, match="privat"):
+            cs.guard_tool("y", refund, tags=["privat"])
+
+
+def test_guard_tools_guards_each_under_its_key() -> None:
+    with engine(REFUND) as test:
+        tools = cs.guard_tools({"refund": refund, "other": len})
+        assert tools["refund"](1.0) == "refunded 1.0"
+        assert tools["other"]("ab") == 2
+        assert [one.tool for one in test.decisions] == ["refund", "other"]
+
+
+def test_the_clock_of_a_test_stands_still() -> None:
+    with engine(REFUND) as test:
+        tool = cs.guard_tool("tool", lambda: None)
+        tool()
+        test.advance(3600)
+        tool()
+        assert [one.decided["time"] for one in test.decisions] == [
+            "2026-01-01T00:00:00.000000000Z",
+            "2026-01-01T01:00:00.000000000Z",
+        ]
+
+
+def test_what_a_policy_says_wrong_is_told_with_its_place() -> None:
+    with pytest.raises(cs.PolicyError) as refused:
+        cs.Policy.from_text("version: 1\nname: x\nrulez: []\n")
+    assert refused.value.details["line"] == "3"
+    assert "rules" in str(refused.value)
+    with pytest.raises(cs.PolicyError, match="cannot be read"):
+        cs.Policy.from_file("/nowhere/policy.yaml")
