@@ -19,7 +19,7 @@ help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(CACHE)/demo/.installed ## guard AgentDojo's tools and replay its tasks and attacks
-	$(CACHE)/demo/bin/python -m examples.agentdojo
+	$(CACHE)/demo/bin/python examples/agentdojo/demo.py
 
 test: lint rust-test python-test project-test ## everything that must pass; long trials run a tenth of their length
 
@@ -38,8 +38,9 @@ rust-test: ## the core, the ledger and the command line
 python-test: $(WHEEL) $(UV) ## the Python package on every interpreter of the machine
 	$(PYTHON) tests/interpreters.py --uv $(UV) --cache $(CACHE) --wheel-dir $(CACHE)/wheel --requirements tests/requirements/test.txt -- bindings-python/tests tests/replay
 
-project-test: $(CACHE)/test/.installed $(CACHE)/peers/.installed ## oracle, bad inputs, defects, examples, the repository's own rules
+project-test: $(CACHE)/test/.installed $(CACHE)/peers/.installed $(CACHE)/demo/.installed ## oracle, bad inputs, defects, examples, the repository's own rules
 	$(CACHE)/test/bin/python -m pytest -q tests/oracle tests/bad tests/defects tests/repository tests/examples
+	$(CACHE)/demo/bin/python -m pytest -q examples/agentdojo
 
 bench: $(CACHE)/peers/.installed ## every figure of the report, side by side with the peers; writes bench/out/
 	$(CACHE)/peers/bin/python -m bench
@@ -77,10 +78,10 @@ endef
 $(eval $(call environment,lint,tests/requirements/lint.txt))
 $(eval $(call environment,test,tests/requirements/test.txt))
 $(eval $(call environment,peers,bench/peers/requirements.txt tests/defects/requirements-peers.txt))
-$(eval $(call environment,demo,examples/agentdojo/requirements.txt))
+$(eval $(call environment,demo,examples/agentdojo/requirements.txt tests/requirements/pytest.txt))
 
 requirements: $(UV) ## rewrite the pinned lists from their .in files
-	for list in bootstrap lint maturin test; do \
+	for list in bootstrap lint maturin pytest test; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links tests/requirements/$$list.in -o tests/requirements/$$list.txt || exit 1; done
 
 clean: ## remove builds and caches
