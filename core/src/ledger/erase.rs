@@ -93,6 +93,18 @@ pub fn erase(
 }
 
 impl Erasure {
+    /// The calls that are named, whether they have payloads left or not.
+    #[must_use]
+    pub fn actions(&self) -> &[ActionId] {
+        &self.actions
+    }
+
+    /// How many payloads will be erased.
+    #[must_use]
+    pub const fn payloads(&self) -> usize {
+        self.spots.len()
+    }
+
     /// Finds the calls and their payloads.
     ///
     /// # Errors

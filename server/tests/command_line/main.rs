@@ -1,0 +1,12 @@
+//! The command line as its users meet it: the built binary, its streams and its exit codes.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod documentation;
+mod exits;
+mod help;
+mod init;
+mod ledger;
+mod made_home;
+mod policy;
+mod running;
