@@ -9,7 +9,7 @@
 //!   secret nonce. A marker of an earlier lap, or one written by a record's own bytes, never matches.
 //! - The file is allocated before it is mapped, so that no access can fail for want of disk space.
 //! - A forked child never touches its parent's mapping: every entry point compares [`generation`] first.
-//! - All unsafe code of Counterseal's core is in this crate, in `mapping`, `ring` and `fork`.
+//! - All unsafe code of Counterseal's core is in this crate, in `mapping`, `ring`, `fork` and `writeback`.
 
 mod doorbell;
 mod error;
@@ -22,8 +22,10 @@ mod plain;
 mod ring;
 mod room;
 mod spool;
+mod writeback;
 
 pub use error::{AppendError, LeftoverError};
 pub use fork::generation;
 pub use leftover::{Leftover, read_leftover};
 pub use spool::{Consumer, Identity, Read, Spool, Statistics};
+pub use writeback::start_writeback;

@@ -303,6 +303,25 @@ fn a_spool_of_another_boot_is_not_believed() {
     recovered(&home, 2);
 }
 
+/// After a failure of the machine the segment can be ahead of its sidecar.
+#[test]
+fn a_record_without_its_payload_is_torn() {
+    let mut dying = Dying::new(Options::default());
+    dying.record(1);
+    let _ = dying.ledger.flush(LONG);
+    let stream = dying.stream();
+    dying.record(2);
+    let spool = std::fs::read(stream_path(dying.ledger.home().path(), stream).join("spool")).unwrap();
+    let _ = dying.ledger.flush(LONG);
+    let home = dying.copy();
+    let directory = stream_path(&home, stream);
+    std::fs::write(directory.join("spool"), spool).unwrap();
+    let sidecar = std::fs::read(directory.join("000001.side")).unwrap();
+    std::fs::write(directory.join("000001.side"), &sidecar[..sidecar.len() - 10]).unwrap();
+    let seen = recovered(&home, 3);
+    assert_eq!(seen.payloads.len(), 3);
+}
+
 #[test]
 fn damage_before_the_seal_is_no_torn_tail() {
     let mut dying = Dying::new(Options { checkpoint_records: 1, ..Options::default() });

@@ -83,7 +83,7 @@ pub(super) fn repair(
         }
         return Ok(Tail { open: Some(empty(home, stream, last, at, time)?), ..nothing });
     }
-    let held = read(&path, at, note)?;
+    let held = read(&path, at, note, lines_of(&sidecar)?)?;
     if last.seal.is_some_and(|seal| seal.bytes > held.bytes) || (last.closed && held.size != held.bytes) {
         return Err(Error::new(
             ErrorCode::LedgerCorrupt,
@@ -133,8 +133,9 @@ fn empty(home: &Home, stream: StreamId, last: Last, at: Position, time: UnixNano
     SegmentAppender::create_files(home, stream, last.segment, at, time, Entropy::system())
 }
 
-/// Follows the chain to its last whole record.
-fn read(path: &Path, start: Position, note: u64) -> Result<Held, Error> {
+/// Follows the chain to its last whole record; one whose payloads are not among the `payloads` lines of the sidecar is not:
+/// when a machine fails, the kernel may have written the segment before the sidecar.
+fn read(path: &Path, start: Position, note: u64, payloads: u64) -> Result<Held, Error> {
     let unreadable = |error| io_error(path, "read", &error);
     let file = open_file(path)?;
     let size = file.metadata().map_err(unreadable)?.len();
@@ -165,6 +166,9 @@ fn read(path: &Path, start: Position, note: u64) -> Result<Held, Error> {
         }
         let Ok(record) = Record::parse_raw(&raw, line.text) else { return Ok(held) };
         let parts = record.payload().map_or(0, |payload| payload.0.iter().filter(|(_, hash)| hash.is_some()).count());
+        if held.sidecar_lines + parts as u64 > payloads {
+            return Ok(held);
+        }
         held.sidecar_lines += parts as u64;
         held.last = Kind::parse(raw.kind);
         if raw.seq > note {
@@ -178,6 +182,17 @@ fn read(path: &Path, start: Position, note: u64) -> Result<Held, Error> {
         held.at = Position { seq: raw.seq + 1, prev: hash };
         held.bytes = line.end();
     }
+}
+
+/// How many whole lines a sidecar has.
+fn lines_of(path: &Path) -> Result<u64, Error> {
+    let unreadable = |error| io_error(path, "read", &error);
+    let mut reader = LineReader::new(open_file(path)?, 0);
+    let mut lines = 0;
+    while let Some(line) = reader.next().map_err(unreadable)? {
+        lines += u64::from(line.ended);
+    }
+    Ok(lines)
 }
 
 /// Where the `count`th line of a sidecar ends, or its last whole one.

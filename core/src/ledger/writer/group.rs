@@ -82,7 +82,10 @@ fn take(consumer: &mut Consumer, appender: &mut SegmentAppender) -> Taken {
         match consumer.read() {
             Ok(Read::Record { kind, payload }) => {
                 match decode(kind, payload).map(|record| record.append_to(appender)) {
-                    Ok(Ok(())) => taken.records += 1,
+                    Ok(Ok(())) => {
+                        taken.records += 1;
+                        appender.start_early();
+                    }
                     // no randomness for a salt, or bytes that this very program wrote wrongly: the record cannot be had
                     Ok(Err(error)) => {
                         taken.unreadable += 1;
