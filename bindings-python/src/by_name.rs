@@ -10,7 +10,7 @@ use counterseal::call::{PROGRAM_SOURCE, ToolSpec};
 use counterseal::value::{Value, json, map};
 use counterseal::{Error, ErrorCode};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -55,26 +55,43 @@ fn declared(tool: &Bound<'_, PyAny>) -> PyResult<Arc<Declared>> {
 }
 
 /// Arguments by name out of a dict or JSON text, with the defaults of the guarded function where none was given.
+#[expect(unsafe_code, reason = "lends text from the arguments for as long as it takes to decide")]
 fn named<'a>(declared: &'a Declared, given: &'a Bound<'_, PyAny>) -> Result<Value<'a>, Failure> {
+    let defaults = missing_defaults(declared, given)?;
     let value = if let Ok(text) = given.cast::<PyString>() {
         json::parse(text.to_str().map_err(|_| malformed("the arguments are not valid unicode text"))?)?
     } else if let Ok(bytes) = given.cast::<PyBytes>() {
         let text = std::str::from_utf8(bytes.as_bytes());
         json::parse(text.map_err(|_| malformed("the arguments are not utf-8 text"))?)?
     } else {
-        capture::owned_value(given, &mut Budget::new(), 0)?
+        // SAFETY: the caller holds the arguments, and no Python code runs from here until the value is dropped.
+        unsafe { capture::value(given) }?
     };
     let Value::Map(mut entries) = value else {
         let why = "the arguments are not given by name; give a dict or the text of one json object";
         return Err(malformed(why).into());
     };
-    for (name, default) in &declared.defaults {
+    for (name, default) in defaults {
         if !entries.iter().any(|(given, _)| given == name) {
-            let default = capture::owned_value(default.bind(given.py()), &mut Budget::new(), 1)?;
-            entries.push((Cow::Borrowed(name.as_str()), default));
+            entries.push((Cow::Borrowed(name), default));
         }
     }
     Ok(map(entries)?)
+}
+
+/// The defaults that may be needed, read before anything is lent from the arguments: reading one may run Python code.
+fn missing_defaults<'a>(
+    declared: &'a Declared,
+    given: &Bound<'_, PyAny>,
+) -> Result<Vec<(&'a str, Value<'static>)>, Failure> {
+    let mut defaults = Vec::new();
+    for (name, default) in &declared.defaults {
+        if !given.cast::<PyDict>().is_ok_and(|given| given.contains(name).unwrap_or(false)) {
+            let default = default.bind(given.py());
+            defaults.push((name.as_str(), capture::owned_value(default, &mut Budget::new(), 1)?));
+        }
+    }
+    Ok(defaults)
 }
 
 fn malformed(why: &str) -> Error {

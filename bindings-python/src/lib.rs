@@ -6,6 +6,7 @@ mod arguments;
 mod by_name;
 mod callable;
 mod capture;
+mod cli;
 mod context;
 mod decision;
 mod declared;
@@ -32,6 +33,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tool::Tool>()?;
     module.add_function(wrap_pyfunction!(by_name::check, module)?)?;
     module.add_function(wrap_pyfunction!(by_name::enforce, module)?)?;
+    module.add_function(wrap_pyfunction!(cli::command_line, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_variable, module)?)?;
     module.add_function(wrap_pyfunction!(context::forget_process_session, module)?)?;
     module.add_function(wrap_pyfunction!(engine::default_home, module)?)?;
