@@ -37,12 +37,40 @@ pub(super) unsafe fn small_integer(object: *mut ffi::PyObject) -> Option<i64> {
     (overflow == 0).then_some(small)
 }
 
-/// The digits of an `int` of any size, whatever a subclass overrides.
+/// Digits of an `int` that are read; reading more would take the square of their number in time.
+const MAX_DIGITS: usize = 65_536;
+/// Digits that are turned into text at once: fewer than the least limit that the interpreter may have for this.
+const AT_ONCE: u32 = 512;
+
+/// The digits of an `int`, whatever a subclass overrides and whatever limit the interpreter has for its own `str`.
 pub(super) fn digits(object: &Bound<'_, PyInt>) -> Result<String, Failure> {
-    let text = object.py().get_type::<PyInt>().call_method1("__repr__", (object,));
-    // The interpreter's own limit on digits is kept: more of them cost quadratic time.
-    text.and_then(|text| text.extract()).map_err(|_| {
-        let why = "has more digits than the interpreter turns into text (`sys.get_int_max_str_digits()`)";
-        Failure::refused(ErrorCode::ValueTooLarge, why)
-    })
+    written(object)
+        .map_err(|error| Failure::raised(object.py(), error))?
+        .ok_or_else(|| Failure::refused(ErrorCode::ValueTooLarge, format!("has more than {MAX_DIGITS} digits")))
+}
+
+/// `None` where there are too many.
+fn written(object: &Bound<'_, PyInt>) -> PyResult<Option<String>> {
+    let int = object.py().get_type::<PyInt>();
+    let bits: usize = int.call_method1("bit_length", (object,))?.extract()?;
+    // A digit has more than three bits, so no number of so many bits has few enough digits.
+    if bits / 4 > MAX_DIGITS {
+        return Ok(None);
+    }
+    let negative: bool = int.call_method1("__lt__", (object, 0))?.extract()?;
+    let mut rest = int.call_method1("__abs__", (object,))?;
+    let power = 10_u8.into_pyobject(object.py())?.pow(AT_ONCE, object.py().None())?;
+    let mut parts: Vec<String> = Vec::new();
+    while rest.gt(&power)? {
+        let (more, part): (Bound<'_, PyAny>, Bound<'_, PyAny>) = rest.divmod(&power)?.extract()?;
+        let part: String = part.str()?.extract()?;
+        parts.push(format!("{part:0>width$}", width = AT_ONCE as usize));
+        rest = more;
+    }
+    parts.push(rest.str()?.extract()?);
+    if negative {
+        parts.push("-".to_owned());
+    }
+    let text: String = parts.into_iter().rev().collect();
+    Ok((text.len() <= MAX_DIGITS + usize::from(negative)).then_some(text))
 }
