@@ -22,7 +22,8 @@ class Ledger:
     def __init__(self, home: str | os.PathLike[str] | None = None) -> None:
         self.home: str = _native.default_home() if home is None else os.fspath(home)
         """The directory it lies in."""
-        if not os.path.isfile(os.path.join(self.home, "home.json")):
+        # Only where nothing of a ledger is left: one that lost a file is there, and does not verify.
+        if not any(os.path.exists(os.path.join(self.home, name)) for name in ("home.json", "index", "streams")):
             raise LedgerError(
                 f"there is no ledger in `{self.home}`; give the home that a program was configured with",
                 code="ledger_not_found",
