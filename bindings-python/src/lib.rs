@@ -41,5 +41,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(engine::stand_down, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::verify_ledger, module)?)?;
     module.add_function(wrap_pyfunction!(tool::canonical, module)?)?;
+    module.add_function(wrap_pyfunction!(tool::canonical_json, module)?)?;
     hooks::add_to(module)
 }

@@ -9,7 +9,7 @@ use crate::ticket::{Pending, Ticket};
 use counterseal::Error;
 use counterseal::call::{PROGRAM_SOURCE, Risk, ToolSpec};
 use counterseal::guard::Admission;
-use counterseal::value::Value;
+use counterseal::value::{Value, encode, json};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pyclass::{PyTraverseError, PyVisit};
@@ -134,4 +134,12 @@ impl Tool {
 #[pyfunction]
 pub(crate) fn canonical<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     Ok(PyBytes::new(object.py(), &context::canonical(object)?))
+}
+
+/// The canonical bytes of a JSON text, read as strictly as a call's arguments.
+#[pyfunction]
+pub(crate) fn canonical_json<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyBytes>> {
+    let mut bytes = Vec::new();
+    json::parse(text).and_then(|value| encode(&value, &mut bytes)).map_err(|error| raised(py, &error))?;
+    Ok(PyBytes::new(py, &bytes))
 }

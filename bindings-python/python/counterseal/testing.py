@@ -22,6 +22,11 @@ def canonical(value: object) -> bytes:
     return _native.canonical(value)
 
 
+def canonical_json(text: str) -> bytes:
+    """The canonical bytes of a JSON text, read as strictly as the arguments of a call."""
+    return _native.canonical_json(text)
+
+
 def engine(
     policy: PolicySource | None = None,
     *,
