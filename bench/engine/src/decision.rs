@@ -14,13 +14,12 @@ pub(crate) fn run(_arguments: &[String]) -> Figures {
             return Err(format!("the measured call is not allowed but `{}`", verdict.as_str()).into());
         }
     }
-    let (amount, customer) = (42.5_f64, "3f1c9a52-77d0-4c1e-9b35-0d2f6a8e4b17");
     let blocked = ["cus_blocked_1", "cus_blocked_2"];
     let pieces = vec![
         Piece::new("decision", || standard.decide(black_box(&arguments), None).verdict),
         Piece::new("decision, one rule", || one_rule.decide(black_box(&arguments), None).verdict),
         Piece::new("the two comparisons in Rust", || {
-            black_box(amount) <= 100.0 && !black_box(&blocked).contains(&black_box(customer))
+            black_box(subject::AMOUNT) <= 100.0 && !black_box(&blocked).contains(&black_box(subject::CUSTOMER))
         }),
     ];
     Ok(serde_json::json!({ "pieces": to_json(&time(pieces)) }))

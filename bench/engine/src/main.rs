@@ -2,11 +2,13 @@
 
 mod crash;
 mod decision;
+mod guarded;
 mod ledger;
 mod rules;
 mod stages;
 mod subject;
 mod timing;
+mod verify;
 
 use std::error::Error;
 use std::io::Write;
@@ -24,6 +26,7 @@ const SUBCOMMANDS: &[(&str, Subcommand)] = &[
     ("ledger", ledger::run),
     ("rules", rules::run),
     ("stages", stages::run),
+    ("verify", verify::run),
 ];
 
 fn main() -> ExitCode {

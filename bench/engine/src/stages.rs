@@ -1,14 +1,17 @@
 //! What each stage of one call costs by itself.
 
+use crate::guarded::Guarded;
 use crate::timing::{Piece, time, to_json};
 use crate::{Figures, subject};
 use counterseal::clock::Clock;
 use counterseal::value::digest::{CallPrefix, DigestKey};
-use counterseal::value::{Value, encode};
+use counterseal::value::encode;
 use counterseal_spool::generation;
-use std::borrow::Cow;
 use std::hint::black_box;
 use std::time::Instant;
+
+/// Calls in a block: as many as fit the spool.
+const CALLS: u64 = 1_500;
 
 pub(crate) fn run(_arguments: &[String]) -> Figures {
     let call = subject::arguments()?;
@@ -17,11 +20,16 @@ pub(crate) fn run(_arguments: &[String]) -> Figures {
     let prefix = CallPrefix::new(plan.source(), plan.name());
     let mut canonical = Vec::new();
     encode(&call, &mut canonical)?;
-    let result = Value::Str(Cow::Borrowed("3f1c9a52-77d0-4c1e-9b35-0d2f6a8e4b17"));
+    let result = subject::result();
     let mut encoded_result = Vec::new();
     encode(&result, &mut encoded_result)?;
     let clock = Clock::System;
     let (mut buffer, mut buffer_of_result) = (Vec::with_capacity(512), Vec::with_capacity(512));
+    let scratch = tempfile::tempdir_in(".")?;
+    let guarded = Guarded::start(subject::STANDARD, &scratch.path().join("home"))?;
+    let settled = || {
+        guarded.settle();
+    };
     let pieces = vec![
         Piece::new("clock, wall", || clock.now()),
         Piece::new("clock, monotonic", Instant::now),
@@ -38,6 +46,8 @@ pub(crate) fn run(_arguments: &[String]) -> Figures {
             encode(black_box(&result), &mut buffer_of_result).ok().map(|()| key.result(&buffer_of_result))
         }),
         Piece::new("redact the result", || plan.redaction().apply(black_box(&result), &encoded_result).len()),
+        Piece::new("up to the body and given up", || guarded.admit().is_some()).settled(CALLS, settled),
+        Piece::new("the whole call in Rust", || guarded.call()).settled(CALLS, settled),
     ];
     Ok(serde_json::json!({ "canonical_bytes": canonical.len(), "stages": to_json(&time(pieces)) }))
 }

@@ -13,6 +13,8 @@ pub(crate) const STANDARD: &str = include_str!("../../policies/standard.yaml");
 /// One rule of one condition.
 pub(crate) const ONE_RULE: &str = include_str!("../../policies/one_rule.yaml");
 
+pub(crate) const CUSTOMER: &str = "3f1c9a52-77d0-4c1e-9b35-0d2f6a8e4b17";
+pub(crate) const AMOUNT: f64 = 42.5;
 const MEMO: &str = "returned one of two lamps, the second one arrived with a cracked shade and the customer sent three \
                     photographs; agreed on the phone to refund half of it, now";
 
@@ -20,11 +22,16 @@ const MEMO: &str = "returned one of two lamps, the second one arrived with a cra
 pub(crate) fn arguments() -> Result<Value<'static>, Box<dyn Error>> {
     let text = |text: &'static str| Value::Str(Cow::Borrowed(text));
     Ok(map(vec![
-        (Cow::Borrowed("customer_id"), text("3f1c9a52-77d0-4c1e-9b35-0d2f6a8e4b17")),
-        (Cow::Borrowed("amount"), Value::Float(42.5)),
+        (Cow::Borrowed("customer_id"), text(CUSTOMER)),
+        (Cow::Borrowed("amount"), Value::Float(AMOUNT)),
         (Cow::Borrowed("currency"), text("EUR")),
         (Cow::Borrowed("memo"), text(MEMO)),
     ])?)
+}
+
+/// What the tool's body gives back.
+pub(crate) const fn result() -> Value<'static> {
+    Value::Str(Cow::Borrowed(CUSTOMER))
 }
 
 /// The tool, declared as the Python package declares a function of its own program.

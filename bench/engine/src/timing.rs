@@ -21,6 +21,9 @@ fn processor_time() -> Duration {
 pub(crate) struct Piece<'a> {
     name: &'static str,
     block: Box<dyn FnMut(u64) -> Duration + 'a>,
+    /// What is done before each block, untimed.
+    settle: Box<dyn FnMut() + 'a>,
+    most: u64,
 }
 
 impl<'a> Piece<'a> {
@@ -34,10 +37,18 @@ impl<'a> Piece<'a> {
             }
             processor_time().saturating_sub(before)
         };
-        Self { name, block: Box::new(block) }
+        Self { name, block: Box::new(block), settle: Box::new(|| ()), most: 1 << 24 }
+    }
+
+    /// The same piece in blocks of at most `most` runs, each after `settle`: for work that fills something up.
+    pub(crate) fn settled(mut self, most: u64, settle: impl FnMut() + 'a) -> Self {
+        self.settle = Box::new(settle);
+        self.most = most;
+        self
     }
 
     fn nanoseconds(&mut self, runs: u64) -> f64 {
+        (self.settle)();
         (self.block)(runs).as_secs_f64() * 1e9 / runs.max(1) as f64
     }
 
@@ -45,8 +56,9 @@ impl<'a> Piece<'a> {
     fn calibrate(&mut self) -> u64 {
         let mut runs = 1;
         loop {
+            (self.settle)();
             let took = (self.block)(runs);
-            if took >= BLOCK || runs >= 1 << 24 {
+            if took >= BLOCK || runs * 2 > self.most {
                 return runs;
             }
             runs *= 2;
