@@ -54,6 +54,8 @@ impl<'a> Piece<'a> {
 
     /// How many runs a block has.
     fn calibrate(&mut self) -> u64 {
+        // the first run of some pieces starts threads and makes files
+        (self.block)(1);
         let mut runs = 1;
         loop {
             (self.settle)();
