@@ -1,9 +1,10 @@
 //! What each stage of one call costs by itself.
 
-use crate::guarded::Guarded;
+use crate::guarded::{Guarded, PATIENCE};
 use crate::timing::{Piece, time, to_json};
-use crate::{Figures, subject};
+use crate::{Figures, ledger, subject};
 use counterseal::clock::Clock;
+use counterseal::ledger::{Ledger, Options, Part};
 use counterseal::value::digest::{CallPrefix, DigestKey};
 use counterseal::value::encode;
 use counterseal_spool::generation;
@@ -30,6 +31,11 @@ pub(crate) fn run(_arguments: &[String]) -> Figures {
     let settled = || {
         guarded.settle();
     };
+    let alone = Ledger::open(&scratch.path().join("alone"), Options::default())?;
+    let parts = [Part { name: "arguments", canonical: &canonical }];
+    let emptied = || {
+        alone.flush(PATIENCE);
+    };
     let pieces = vec![
         Piece::new("clock, wall", || clock.now()),
         Piece::new("clock, monotonic", Instant::now),
@@ -46,6 +52,9 @@ pub(crate) fn run(_arguments: &[String]) -> Figures {
             encode(black_box(&result), &mut buffer_of_result).ok().map(|()| key.result(&buffer_of_result))
         }),
         Piece::new("redact the result", || plan.redaction().apply(black_box(&result), &encoded_result).len()),
+        Piece::new("record before the body", || ledger::decided(&alone, 1, None, &parts).is_ok())
+            .settled(CALLS, emptied),
+        Piece::new("record after the body", || ledger::completed(&alone, 1).is_ok()).settled(CALLS, emptied),
         Piece::new("up to the body and given up", || guarded.admit().is_some()).settled(CALLS, settled),
         Piece::new("the whole call in Rust", || guarded.call()).settled(CALLS, settled),
     ];
