@@ -1,11 +1,10 @@
-//! Appends to a ledger as fast as it takes records, for as long as asked, on the disk of `--home`; then verifies it.
+//! Appends to a ledger as fast as it takes records, for as long as asked, on the disk of `--home`.
 //!
 //! `--home DIR` (made, and left there), `--seconds N`, `--rate N` (records a second of the latency measurement).
 
 use crate::Figures;
 use counterseal::clock::UnixNanos;
 use counterseal::decide::{Effect, Enforcement, Verdict};
-use counterseal::ledger::verify::{self, verify};
 use counterseal::ledger::{
     ActionId, Completed, ContextEntry, Decided, Ledger, Options, Outcome, Part, ResultEntry, ToolEntry,
 };
@@ -28,13 +27,10 @@ pub(crate) fn run(arguments: &[String]) -> Figures {
     let (appended, took, slowest) = sustained(&home, asked.seconds)?;
     let (files, bytes) = sizes(&home)?;
     let per_second = appended as f64 / took.as_secs_f64();
-    let (plain, deep) = (verified(&home, false)?, verified(&home, true)?);
     Ok(json!({
         "append_per_second": per_second,
         "bytes_per_record": bytes as f64 / appended as f64,
         "megabytes_per_second": bytes as f64 / took.as_secs_f64() / 1e6,
-        "verify_per_second": plain,
-        "deep_per_second": deep,
         "records": appended,
         "segments": files,
         "seconds": took.as_secs_f64(),
@@ -132,14 +128,6 @@ fn sustained(home: &Path, seconds: u64) -> Result<(u64, Duration, serde_json::Va
     }
     ledger.close(PATIENCE)?;
     Ok((id * 2, took, quantiles(&mut latencies)))
-}
-
-/// Records a second of a verification.
-fn verified(home: &Path, deep: bool) -> Result<f64, Box<dyn Error>> {
-    let before = Instant::now();
-    let report = verify(home, &verify::Options { deep, ..verify::Options::default() })?;
-    let took = before.elapsed();
-    if report.holds() { Ok(report.records as f64 / took.as_secs_f64()) } else { Err(report.to_string().into()) }
 }
 
 fn quantiles(latencies: &mut [u64]) -> serde_json::Value {
