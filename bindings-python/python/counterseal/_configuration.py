@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, TypeAlias
 
-    PolicySource: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | _native.Policy"
+    _PolicySource: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | _native.Policy"
 
 _EXIT_SECONDS = 2.0
 """How long the end of the process may wait for the disk."""
@@ -61,7 +61,7 @@ class Configuration:
 
 def configure(
     *,
-    policy: PolicySource | None = None,
+    policy: _PolicySource | None = None,
     agent_id: str | None = None,
     mode: str | None = None,
     home: str | os.PathLike[str] | None = None,
@@ -139,7 +139,7 @@ class FlushReport:
 
 
 def _configure(
-    policy: PolicySource | None,
+    policy: _PolicySource | None,
     agent_id: str | None,
     mode: str | None,
     home: str | os.PathLike[str] | None,
@@ -170,7 +170,7 @@ def _configure(
     return effective
 
 
-def compiled_policy(given: PolicySource | None) -> _native.Policy:
+def compiled_policy(given: _PolicySource | None) -> _native.Policy:
     """The policy that was given, or that the environment names."""
     found = _settings.chosen("policy", given)
     if found is None:

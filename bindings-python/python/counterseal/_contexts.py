@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, TypeAlias
 
-    Variable: TypeAlias = "ContextVar[_native.Context | None]"
+    _Variable: TypeAlias = "ContextVar[_native.Context | None]"
 
-_variable: Variable = _native.context_variable()
+_variable: _Variable = _native.context_variable()
 
 
 class _Scope:

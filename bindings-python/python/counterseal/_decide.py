@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, TypeAlias
 
-    ToolName: TypeAlias = "str | Callable[..., Any]"
-    Arguments: TypeAlias = "Mapping[str, Any] | str | bytes"
+    _ToolName: TypeAlias = "str | Callable[..., Any]"
+    _Arguments: TypeAlias = "Mapping[str, Any] | str | bytes"
 
 
-def check(tool: ToolName, arguments: Arguments) -> _native.Decision:
+def check(tool: _ToolName, arguments: _Arguments) -> _native.Decision:
     """What would be decided of a call. Nothing is recorded, counted or run.
 
     `tool` is a name or a guarded function; `arguments` are given by name, as a dict or as the text of a JSON object. Malformed text
@@ -24,7 +24,7 @@ def check(tool: ToolName, arguments: Arguments) -> _native.Decision:
     return _native.check(_tool(tool), arguments)
 
 
-def enforce(tool: ToolName, arguments: Arguments) -> Permit:
+def enforce(tool: _ToolName, arguments: _Arguments) -> Permit:
     """Decides and records a call that the program runs itself; raises `PolicyDenied` if it may not run.
 
     Leaving the permit's `with` block completes the call. A permit that is never entered or never left counts as spent
@@ -90,7 +90,7 @@ class Permit:
         self.action_id = ticket.action_id
 
 
-def _tool(tool: ToolName) -> str | _native.Tool:
+def _tool(tool: _ToolName) -> str | _native.Tool:
     if isinstance(tool, str):
         return tool
     from ._shim import tool_of

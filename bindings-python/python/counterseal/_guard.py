@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
     from ._signature import Analysed, Parameter
 
-    F = TypeVar("F", bound="Callable[..., Any]")
-    Risk = Literal["low", "medium", "high"]
+    _F = TypeVar("_F", bound="Callable[..., Any]")
+    _Risk = Literal["low", "medium", "high"]
 
 _RISKS = ("low", "medium", "high")
 
 
 def guard_tool(
     name: str,
-    function: F,
+    function: _F,
     /,
     *,
     description: str | None = None,
     tags: Iterable[str] = (),
-    risk: Risk | None = None,
+    risk: _Risk | None = None,
     cost_usd: float | None = None,
     connector: str | None = None,
     action: str | None = None,
     inject: Iterable[str] = (),
-) -> F:
+) -> _F:
     """A function like `function` that asks for a decision before each call and records how it ended.
 
     `inject` names parameters that the program or a framework passes: they reach the body, but are no arguments, so neither
@@ -79,19 +79,21 @@ def guard_tool(
 if TYPE_CHECKING:
 
     @overload
-    def guard(function: F, /) -> F: ...
+    def guard(function: _F, /) -> _F: ...
     @overload
     def guard(
+        function: None = None,
+        /,
         *,
         name: str | None = None,
         description: str | None = None,
         tags: Iterable[str] = (),
-        risk: Risk | None = None,
+        risk: _Risk | None = None,
         cost_usd: float | None = None,
         connector: str | None = None,
         action: str | None = None,
         inject: Iterable[str] = (),
-    ) -> Callable[[F], F]: ...
+    ) -> Callable[[_F], _F]: ...
 
 
 def guard(
@@ -101,7 +103,7 @@ def guard(
     name: str | None = None,
     description: str | None = None,
     tags: Iterable[str] = (),
-    risk: Risk | None = None,
+    risk: _Risk | None = None,
     cost_usd: float | None = None,
     connector: str | None = None,
     action: str | None = None,
@@ -109,7 +111,7 @@ def guard(
 ) -> Any:
     """`guard_tool` as a decorator, with or without options; the tool's name is the function's unless one is given."""
 
-    def decorate(function: F) -> F:
+    def decorate(function: _F) -> _F:
         return guard_tool(
             name if name is not None else _own_name(function),
             function,
@@ -125,7 +127,7 @@ def guard(
     return decorate if function is None else decorate(function)
 
 
-def guard_tools(tools: Mapping[str, F]) -> dict[str, F]:
+def guard_tools(tools: Mapping[str, _F]) -> dict[str, _F]:
     """Each of `tools` guarded under its key."""
     return {name: guard_tool(name, function) for name, function in tools.items()}
 

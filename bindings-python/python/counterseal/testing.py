@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from ._configuration import PolicySource
+    from ._configuration import _PolicySource
 
 START = 1_767_225_600
 """Where a test's clock stands at first: 2026-01-01T00:00:00Z, in seconds since 1970."""
@@ -28,7 +28,7 @@ def canonical_json(text: str) -> bytes:
 
 
 def engine(
-    policy: PolicySource | None = None,
+    policy: _PolicySource | None = None,
     *,
     agent_id: str | None = None,
     mode: str | None = None,
@@ -49,7 +49,7 @@ class TestEngine:
 
     def __init__(
         self,
-        policy: PolicySource | None,
+        policy: _PolicySource | None,
         *,
         agent_id: str | None,
         mode: str | None,
