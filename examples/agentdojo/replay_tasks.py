@@ -99,7 +99,7 @@ def _decide(runtime: ToolRuntime, environment: Environment, call: Call) -> Decid
         runtime.run(environment, Call(call.tool, copy.deepcopy(dict(call.args))))
     except cs.PolicyDenied as refusal:
         return DecidedCall(call, _text(refusal.decision.decision), refusal)
-    except Exception as error:  # noqa: BLE001 - a tool's own error is its answer to the agent, not ours
+    except Exception as error:
         return DecidedCall(call, "allow", tool_error=f"{type(error).__name__}: {error}")
     return DecidedCall(call, "allow")
 

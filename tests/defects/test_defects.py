@@ -18,6 +18,7 @@ from pathlib import Path
 
 import counterseal as cs
 import pytest
+
 from defects_home import deny, payloads, policy, records, written
 
 CARD = "4111 1111 1111 1111"

@@ -21,7 +21,9 @@ def test_the_first_program_runs(tmp_path: Path) -> None:
     (tmp_path / "counterseal.yaml").write_text(block("yaml"))
     environment = {"COUNTERSEAL_HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin"}
     command = [sys.executable, "program.py"]
-    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    ran = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines() == ["refunded 40.0 for ord_1", "no_approver Refunds over $100 need a person"]
     assert "Traceback" not in ran.stderr

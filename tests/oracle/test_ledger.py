@@ -9,8 +9,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import ed25519
 import pytest
+
+import ed25519
 from ledger import Broken, Ledger, root
 
 VECTORS = Path(__file__).parents[1] / "vectors"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from canonical import Refused, call_digest, encode, result_digest
 from value_cases import value_of
 

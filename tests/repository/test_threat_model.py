@@ -19,7 +19,8 @@ def test_every_row_is_held_or_says_that_it_is_not() -> None:
     assert len(rows()) > 30
     for row in rows():
         held = re.findall(r"`([^`]+)`", row[-1])
-        assert len(row) == 3 and held, row
+        assert len(row) == 3, row
+        assert held, row
         for name in held:
             if name == "not detected":
                 continue
