@@ -4,6 +4,7 @@ use crate::declared::Declared;
 use crate::errors::raised;
 use crate::policy::Policy;
 use arc_swap::ArcSwapOption;
+use counterseal::Error;
 use counterseal::clock::{Clock, UnixNanos};
 use counterseal::decide::{Enforcement, Layer, Layers, Options};
 use counterseal::guard::{Config, Guard};
@@ -84,8 +85,10 @@ impl PyEngine {
             })
         });
         let guard = started.map_err(|error| raised(py, &error))?;
-        for declared in Declared::all() {
-            guard.tool(declared.spec.clone()).map_err(|error| raised(py, &error))?;
+        if fits_tools(&guard).is_err() {
+            // A tool that the program has let go of may still wait for the garbage collector, and must not stand in the way.
+            py.import("gc")?.call_method0("collect")?;
+            fits_tools(&guard).map_err(|error| raised(py, &error))?;
         }
         let generation = NUMBERED.fetch_add(1, Ordering::AcqRel) + 1;
         Ok(Self { inner: Arc::new(Engine { guard, generation }) })
@@ -156,6 +159,11 @@ pub(crate) fn running_engine() -> Option<PyEngine> {
 pub(crate) fn stand_down() -> Option<PyEngine> {
     GENERATION.store(0, Ordering::Release);
     RUNNING.swap(None).map(|inner| PyEngine { inner })
+}
+
+/// Checks the policy against every tool of the program.
+fn fits_tools(guard: &Guard) -> Result<(), Error> {
+    Declared::all().iter().try_for_each(|declared| guard.tool(declared.spec.clone()).map(drop))
 }
 
 fn enforcement(text: &str) -> Option<Enforcement> {
