@@ -1,5 +1,7 @@
 //! One process's guard end to end: decide, record before the body, complete after it.
 
+#![cfg(test)]
+
 use counterseal::call::{CallContext, PROGRAM_SOURCE, ToolSpec};
 use counterseal::clock::{Clock, UnixNanos};
 use counterseal::decide::{Decision, Effect, Layer, Layers, Options, ReasonCode, Verdict};
