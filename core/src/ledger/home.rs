@@ -86,7 +86,7 @@ impl Home {
         let missing = || {
             Error::new(
                 ErrorCode::LedgerNotFound,
-                format!("there is no ledger in `{}`: it has no `home.json`", path.display()),
+                format!("there is no ledger in `{}`: it has no `home.json`; name its home, or make one with `counterseal init`", path.display()),
             )
             .with("path", path.display())
         };
@@ -122,7 +122,11 @@ impl Home {
         if parsed.v != 1 {
             return Err(Error::new(
                 ErrorCode::LedgerVersion,
-                format!("the home `{}` has version {}; this product reads version 1", path.display(), parsed.v),
+                format!(
+                    "the home `{}` has version {} and this product reads version 1; use the version that made it",
+                    path.display(),
+                    parsed.v
+                ),
             ));
         }
         let id: HomeId = parsed.home.parse().map_err(|_| damaged("has no id of 32 hex characters"))?;
@@ -407,8 +411,12 @@ pub(crate) fn origin(id: HomeId) -> String {
 
 fn make_directory(path: &Path) -> Result<(), Error> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
-        Error::new(ErrorCode::HomeUnusable, format!("the directory `{}` cannot be made: {error}", path.display()))
-            .with("path", path.display())
+        let what = match error.kind() {
+            ErrorKind::AlreadyExists => "something that is not a directory is in its place".to_owned(),
+            _ => error.to_string(),
+        };
+        let message = format!("the directory `{}` cannot be made: {what}; choose another home", path.display());
+        Error::new(ErrorCode::HomeUnusable, message).with("path", path.display())
     })
 }
 
@@ -417,7 +425,7 @@ fn check_trusted(path: &Path) -> Result<(), Error> {
     let unusable = |what: String| Error::new(ErrorCode::HomeUnusable, what).with("path", path.display());
     let found = std::fs::metadata(path).map_err(|error| io_error(path, "read", &error))?;
     if !found.is_dir() {
-        return Err(unusable(format!("the home `{}` is not a directory", path.display())));
+        return Err(unusable(format!("the home `{}` is not a directory; choose another home", path.display())));
     }
     if found.uid() != rustix::process::geteuid().as_raw() {
         return Err(unusable(format!(
@@ -437,7 +445,10 @@ fn check_trusted(path: &Path) -> Result<(), Error> {
     for inside in ["keys", "streams"] {
         let inside = path.join(inside);
         if std::fs::symlink_metadata(&inside).is_ok_and(|entry| !entry.is_dir()) {
-            return Err(unusable(format!("`{}` is not a directory of the home itself", inside.display())));
+            return Err(unusable(format!(
+                "`{}` is not a directory of the home itself; restore it or choose another home",
+                inside.display()
+            )));
         }
     }
     Ok(())

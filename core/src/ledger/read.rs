@@ -123,8 +123,12 @@ impl Entries {
                     continue;
                 }
             };
-            let record = Record::parse(line.text)
-                .map_err(|error| error.with("path", open.path.display()).with("offset", line.at))?;
+            let record = Record::parse(line.text).map_err(|error| {
+                let (path, at) = (open.path.display(), line.at);
+                let message =
+                    format!("`{path}`, byte {at}: {error}; `counterseal ledger verify` tells what became of it");
+                Error::new(error.code(), message).with("path", path).with("offset", at)
+            })?;
             let wanted = self.filter.fits(&record);
             let text = if wanted { String::from_utf8_lossy(line.text).into_owned() } else { String::new() };
             let payloads = open.payloads(&record, wanted).map_err(|error| io_error(&open.path, "read", &error))?;
@@ -233,7 +237,9 @@ pub fn show(home: &Home, action: ActionId) -> Result<Vec<Entry>, Error> {
     let filter = Filter { action: Some(action), ..Filter::default() };
     let found: Vec<Entry> = entries(home, &filter, true)?.collect::<Result<_, _>>()?;
     if found.is_empty() {
-        let message = format!("no record of the ledger has the action id `{action}`");
+        let message = format!(
+            "no record of the ledger has the action id `{action}`; `counterseal ledger tail` shows those it has"
+        );
         return Err(Error::new(crate::ErrorCode::LedgerNotFound, message));
     }
     Ok(found)

@@ -92,7 +92,11 @@ impl Policy {
                 && let (Some(_), Some(id)) = (&first.rule.id, &second.rule.id)
                 && first.rule.id() == second.rule.id()
             {
-                out.invalid(&id.at, format!("the id `{}` is given to two rules", second.rule.id()));
+                out.instead(
+                    &id.at,
+                    format!("the id `{}` is given to two rules", second.rule.id()),
+                    "call one of them something else",
+                );
             }
         }
         let lists = document.lists.unwrap_or_default();

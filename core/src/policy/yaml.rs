@@ -44,7 +44,12 @@ pub(crate) fn parse<'a>(text: &'a str, out: &mut Problems) -> Option<Node<'a>> {
             Ok(event) => event,
             Err(error) => {
                 let message = error.info().trim_end_matches('.').to_owned();
-                out.push(ErrorCode::PolicySyntax, &at(*error.marker()), message, None);
+                let instead = if message.starts_with("tabs ") {
+                    "indent with spaces"
+                } else {
+                    "look for a bracket, a quote, a comma or an indentation that is missing, here or above"
+                };
+                refuse(out, &at(*error.marker()), &message, instead);
                 return None;
             }
         };
@@ -53,7 +58,7 @@ pub(crate) fn parse<'a>(text: &'a str, out: &mut Problems) -> Option<Node<'a>> {
             Event::DocumentStart(_) => {
                 documents += 1;
                 if documents > 1 {
-                    out.push(ErrorCode::PolicySyntax, &place, "a second document (`---`) begins here", None);
+                    refuse(out, &place, "a second document (`---`) begins here", "give each policy a file of its own");
                     return None;
                 }
                 continue;
@@ -161,7 +166,7 @@ fn refuse_duplicates(out: &mut Problems, entries: &[(Key<'_>, Node<'_>)]) {
     let mut seen = HashSet::with_capacity(entries.len());
     for (key, _) in entries {
         if !seen.insert(key.text.as_ref()) {
-            out.push(ErrorCode::PolicySyntax, &key.at, format!("the key `{}` is given twice", key.text), None);
+            refuse(out, &key.at, &format!("the key `{}` is given twice", key.text), "keep one of the two");
         }
     }
 }

@@ -72,8 +72,11 @@ impl Found {
 /// wrong with the ledger itself is in the report.
 pub fn verify(path: &Path, options: &Options) -> Result<Report, Error> {
     if !["home.json", "index", "streams"].iter().any(|name| path.join(name).exists()) {
-        return Err(Error::new(ErrorCode::LedgerNotFound, format!("there is no ledger in `{}`", path.display()))
-            .with("path", path.display()));
+        return Err(Error::new(
+            ErrorCode::LedgerNotFound,
+            format!("there is no ledger in `{}`; name its home, or make one with `counterseal init`", path.display()),
+        )
+        .with("path", path.display()));
     }
     let mut report = Report::default();
     let files = list_segments(path, &mut report);

@@ -195,7 +195,7 @@ fn read_outside(file: &Path) -> Result<String, Error> {
     let unreadable = |why: String| {
         Error::new(
             ErrorCode::LedgerNotFound,
-            format!("the checkpoints held outside, `{}`, cannot be read: {why}", file.display()),
+            format!("the checkpoints held outside, `{}`, cannot be read: {why}; name the file that checkpoints were handed to", file.display()),
         )
         .with("path", file.display())
     };

@@ -1,0 +1,5 @@
+"""a number as text, where the policy compares numbers"""
+
+
+def attempt(issue_refund):
+    return issue_refund("ord_1", "4000")

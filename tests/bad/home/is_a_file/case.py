@@ -1,0 +1,7 @@
+"""the home is a file"""
+
+COMMAND = ["init"]
+
+
+def prepare(home):
+    home.write_text("not a directory")

@@ -1,0 +1,7 @@
+"""home.json is gone"""
+
+COMMAND = ["ledger", "verify"]
+
+
+def damage(home):
+    (home / "home.json").unlink()

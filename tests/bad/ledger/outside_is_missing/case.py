@@ -1,0 +1,7 @@
+"""the checkpoints held outside are not there"""
+
+COMMAND = ["ledger", "verify", "--checkpoints", "missing"]
+
+
+def damage(home):
+    assert home.exists()

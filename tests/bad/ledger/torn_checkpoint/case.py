@@ -1,0 +1,8 @@
+"""the last checkpoint was torn"""
+
+COMMAND = ["ledger", "verify"]
+
+
+def damage(home):
+    notes = home / "checkpoints"
+    notes.write_bytes(notes.read_bytes()[:-40])
