@@ -89,10 +89,14 @@ pub(super) fn syntax_error(source: &str, errors: &ParseErrors) -> ConditionError
     let lower: String = letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect();
     let at = offset(source, first.pos);
     let width = source.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+    let instead = match source.get(at..) {
+        Some(rest) if rest.starts_with('=') => "compare with `==`",
+        _ => "write a cel expression, such as `args.amount > 100.0`",
+    };
     ConditionError {
         message: format!("not well-formed: {lower}"),
         span: Some(at..at.saturating_add(width)),
-        suggestion: None,
+        suggestion: Some(instead.to_owned()),
     }
 }
 
