@@ -22,6 +22,8 @@ from bench.rows import Asked, Group
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bench.limits import Limit
+
 OUT = Path(__file__).parent / "out"
 GROUPS: dict[str, Callable[[Asked], Group]] = {
     "call": guarded_call.measure_call,
@@ -45,10 +47,21 @@ def options() -> argparse.Namespace:
     return chosen
 
 
+def write(measured: dict[str, Group], bounds: dict[str, Limit], *, quick: bool) -> str:
+    """Writes the report of what is measured so far, so that nothing is lost where a later measurement fails."""
+    machine = limits.machine()
+    text = report.markdown(machine, measured, bounds, quick=quick)
+    (OUT / "report.md").write_text(text)
+    figures = report.document(machine, measured, bounds, quick=quick)
+    (OUT / "report.json").write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+    return text
+
+
 def main() -> None:
     chosen = options()
     OUT.mkdir(exist_ok=True)
     measured: dict[str, Group] = {}
+    text = ""
     with tempfile.TemporaryDirectory(dir=OUT) as folder:
         # A home is refused where others could write to it.
         Path(folder).chmod(0o700)
@@ -61,11 +74,7 @@ def main() -> None:
                 measured[name] = GROUPS[name](asked)
             except MeasurementError as failed:
                 measured[name] = Group(name, failures=[str(failed)])
-    machine = limits.machine()
-    text = report.markdown(machine, measured, bounds, quick=chosen.quick)
-    (OUT / "report.md").write_text(text)
-    figures = report.document(machine, measured, bounds, quick=chosen.quick)
-    (OUT / "report.json").write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+            text = write(measured, bounds, quick=chosen.quick)
     print(text)
     if failures := [failure for group in measured.values() for failure in group.failures]:
         sys.exit("not everything could be measured:\n" + "\n".join(failures))

@@ -28,6 +28,18 @@ cs.configure(policy=sys.argv[1], home=sys.argv[2])
 print((t() - b) / 1e6)
 cs.close()
 """
+FIRST_CALL = """
+import sys
+from time import perf_counter_ns as t
+import counterseal as cs
+cs.configure(policy=sys.argv[1], home=sys.argv[2])
+def issue_refund(amount: float, currency: str) -> None: ...
+guarded = cs.guard_tool("issue_refund", issue_refund)
+b = t()
+guarded(amount=42.5, currency="EUR")
+print((t() - b) / 1e6)
+cs.close()
+"""
 
 
 def started(program: str, *arguments: str | Path) -> float:
@@ -57,6 +69,7 @@ def measure(asked: Asked) -> Group:
     cold = starts(count, CONFIGURE, policy, home)
     # Each in a home of its own, which has its keys made and synced first.
     new = median(started(CONFIGURE, policy, asked.scratch / f"new-{number}") for number in range(count))
+    first = starts(count, FIRST_CALL, policy, home)
     synced = Limit("one append with fdatasync", asked.limits["durable"].value / 1e3, "ms")
     peer, native = f"{peers[best]:.0f} ms {best}", asked.limits["native_import"]
     what = f"configure() in a fresh process, {CONDITIONS} conditions of two terms"
@@ -64,6 +77,7 @@ def measure(asked: Asked) -> Group:
         Row("import counterseal", imported, "ms", at_most(IMPORT_MS), peer, native),
         Row(what, cold, "ms", at_most(CONFIGURE_MS), limit=synced),
         Row("the same in a home that has to be made first", new, "ms", limit=synced),
+        Row("the first guarded call, which makes the process's stream", first, "ms", limit=synced),
         Row("wheel", wheel().stat().st_size / 1e6, "MB", at_most(WHEEL_MB)),
     ]
     return Group("Start", rows, data={"peers_import_ms": peers})
