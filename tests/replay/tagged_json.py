@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from replaying import only_member
-from typed_tree import opaque
+from typed_tree import moment, opaque
 
 
 def tagged(value: Any) -> Any:
@@ -30,9 +30,13 @@ def from_base64(text: str) -> bytes:
 
 
 def from_canonical_time(text: str) -> datetime.datetime | datetime.date | datetime.time:
-    if "T" in text:
-        return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return datetime.time.fromisoformat(text) if ":" in text else datetime.date.fromisoformat(text)
+    """`2026-01-01T00:00:00.5Z` and its parts, with as many digits behind the point as there are."""
+    day, _, of_day = text.rpartition("T") if ":" in text else (text, "", "")
+    parts: dict[str, Any] = {"date": [int(one) for one in day.split("-")]} if day else {}
+    if of_day:
+        whole, _, fraction = of_day.rstrip("Z").partition(".")
+        parts["time"] = [*map(int, whole.split(":")), int(fraction.ljust(9, "0"))]
+    return moment({**parts, "offset_micros": 0} if text.endswith("Z") else parts)
 
 
 TAGS: dict[str, Callable[[str], Any]] = {
