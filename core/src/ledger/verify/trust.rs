@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
 
+/// What every checkpoint begins with.
+const ORIGIN: &[u8] = b"counterseal/";
+
 /// How often the keys are read again while checkpoints are being written.
 const ATTEMPTS: usize = 16;
 
@@ -184,7 +187,13 @@ fn read_checkpoints(path: &Path, report: &mut Report) -> (String, Keys) {
         keys = Keys::read(path);
     }
     let whole = whole_notes(&bytes);
-    if whole < bytes.len() {
+    let rest = bytes.get(whole..).unwrap_or_default();
+    if !rest.iter().zip(ORIGIN).all(|(byte, expected)| byte == expected) {
+        // a kill leaves the beginning of a note and nothing else
+        let place = Place::file("checkpoints");
+        let message = format!("{} bytes behind the last checkpoint are not the beginning of one", rest.len());
+        report.problem(ProblemCode::CheckpointMalformed, place, message);
+    } else if !rest.is_empty() {
         report.remark(format!("the checkpoints end in a torn note of {} bytes", bytes.len() - whole));
     }
     bytes.truncate(whole);
