@@ -127,7 +127,8 @@ fn arguments_that_cannot_be_captured_refuse_the_call_in_every_mode() {
     }
     let arguments = Value::Map(vec![(Cow::Borrowed("tree"), deep)]);
     assert!(matches!(guard.admit(&refund, Ok(&arguments), &context()), Admission::Refused(_)));
-    assert_eq!(guard.health().capture_failed, 2);
+    assert_eq!(guard.check(&refund, Err(&error), &context()).reason_code, ReasonCode::CaptureFailed);
+    assert_eq!(guard.health().capture_failed, 2, "a check is not counted");
 }
 
 #[test]

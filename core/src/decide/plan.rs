@@ -105,6 +105,12 @@ impl ToolPlan {
         self.decide_counting(args, mode, &self.failures)
     }
 
+    /// Decides as [`ToolPlan::decide`] does and counts nothing: for a question, not a call.
+    #[must_use]
+    pub fn preview(&self, args: &Value<'_>, mode: Option<Enforcement>) -> Cow<'_, Decision> {
+        self.decide_counting(args, mode, &AtomicU64::new(0))
+    }
+
     /// Decides one call and counts conditions that fail in `failures`.
     pub(super) fn decide_counting(
         &self,

@@ -75,7 +75,13 @@ impl Guard {
         self.record_policy_once(now);
         with_buffer(|canonical| {
             let captured = captured(arguments, canonical);
-            let mut decision = self.decide(tool, captured.as_ref().copied(), context);
+            let mut decision = match &captured {
+                Ok(value) => tool.plan().decide(value, context.enforcement),
+                Err(error) => {
+                    count(&self.counters.capture_failed);
+                    Cow::Owned(not_captured(tool, error))
+                }
+            };
             if decision.effect == Effect::Asked {
                 // nobody can be asked yet, and waiting for nobody would be a call that never ends
                 let decision = decision.to_mut();
@@ -86,25 +92,6 @@ impl Guard {
             let recorded = self.record(tool, &call, captured.ok(), canonical);
             self.conclude(tool, action_id, now, decision, recorded)
         })
-    }
-
-    fn decide<'t>(
-        &self,
-        tool: &'t Tool,
-        captured: Result<&Value<'_>, &Error>,
-        context: &CallContext,
-    ) -> Cow<'t, Decision> {
-        match captured {
-            Ok(value) => tool.plan().decide(value, context.enforcement),
-            Err(error) => {
-                count(&self.counters.capture_failed);
-                let code = match error.code() {
-                    ErrorCode::ValueMalformed => ReasonCode::MalformedArguments,
-                    _ => ReasonCode::CaptureFailed,
-                };
-                Cow::Owned(tool.plan().refusal(code, Some(Arc::from(error.message()))))
-            }
-        }
     }
 
     fn record(
@@ -201,8 +188,9 @@ impl Guard {
     ) -> Decision {
         // the same limits hold as for a call that runs, or `check` would promise what `admit` refuses
         let decide = || {
-            with_buffer(|canonical| {
-                self.decide(tool, captured(arguments, canonical).as_ref().copied(), context).into_owned()
+            with_buffer(|canonical| match captured(arguments, canonical) {
+                Ok(value) => tool.plan().preview(value, context.enforcement).into_owned(),
+                Err(error) => not_captured(tool, &error),
             })
         };
         catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
@@ -225,6 +213,14 @@ fn captured<'v>(arguments: Result<&'v Value<'v>, &Error>, canonical: &mut Vec<u8
     let value = arguments.map_err(Error::clone)?;
     value::encode(value, canonical)?;
     Ok(value)
+}
+
+fn not_captured(tool: &Tool, error: &Error) -> Decision {
+    let code = match error.code() {
+        ErrorCode::ValueMalformed => ReasonCode::MalformedArguments,
+        _ => ReasonCode::CaptureFailed,
+    };
+    tool.plan().refusal(code, Some(Arc::from(error.message())))
 }
 
 /// Redacts canonical bytes whose value is not at hand; what cannot be read back is not recorded.
