@@ -191,3 +191,15 @@ fn a_ledger_verifies_while_it_is_written() {
         }
     });
 }
+
+#[test]
+fn a_home_does_not_move_with_the_working_directory() {
+    let folder = tempfile::tempdir_in(".").unwrap();
+    let relative = Path::new(folder.path().file_name().unwrap()).join("state");
+    let home = Home::open_or_create(&relative, &mut Entropy::system()).unwrap();
+    assert!(home.path().is_absolute());
+    assert!(home.path().join("home.json").exists());
+    let error = Home::open_or_create(Path::new("~/state"), &mut Entropy::system()).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::HomeUnusable);
+    assert!(!Path::new("~").exists(), "nothing was made");
+}

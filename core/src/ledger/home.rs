@@ -66,6 +66,7 @@ impl Home {
     /// [`ErrorCode::HomeUnusable`] where it cannot be made or trusted, [`ErrorCode::LedgerVersion`] where a later version
     /// made it, [`ErrorCode::LedgerIo`] where the disk fails.
     pub fn open_or_create(path: &Path, entropy: &mut Entropy) -> Result<Self, Error> {
+        let path = &absolute(path)?;
         make_directory(path)?;
         check_trusted(path)?;
         if let Some(home) = Self::read(path)? {
@@ -99,6 +100,8 @@ impl Home {
     }
 
     fn read(path: &Path) -> Result<Option<Self>, Error> {
+        // the program may change its working directory, and its records must not move with it
+        let path = &absolute(path)?;
         let file = path.join("home.json");
         let text = match read_file(&file) {
             Ok(text) => text,
@@ -421,6 +424,18 @@ fn make_directory(path: &Path) -> Result<(), Error> {
 }
 
 /// Whoever can write into the home can replace its files, and whoever owns it can make it writable.
+/// The path from the root. `~` is the shell's word: here it would become a folder of that name.
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    let unusable = |why: String| {
+        Error::new(ErrorCode::HomeUnusable, format!("the home `{}` cannot be used: {why}", path.display()))
+            .with("path", path.display())
+    };
+    if path.starts_with("~") {
+        return Err(unusable("`~` is not expanded; write the path out".to_owned()));
+    }
+    std::path::absolute(path).map_err(|error| unusable(error.to_string()))
+}
+
 fn check_trusted(path: &Path) -> Result<(), Error> {
     let unusable = |what: String| Error::new(ErrorCode::HomeUnusable, what).with("path", path.display());
     let found = std::fs::metadata(path).map_err(|error| io_error(path, "read", &error))?;
