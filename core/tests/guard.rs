@@ -180,6 +180,40 @@ fn a_home_that_cannot_be_written_refuses_or_runs_as_the_fail_mode_says() {
     }
 }
 
+#[test]
+fn calls_are_refused_once_the_home_was_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let guard = start(home.path(), POLICY, None);
+    let refund = tool(&guard, "refund");
+    assert!(matches!(guard.admit(&refund, Ok(&amount(1.0)), &context()), Admission::Run(_)));
+    assert_eq!(guard.flush(Duration::from_secs(5)).pending, 0);
+    std::fs::remove_dir_all(home.path()).unwrap();
+    // the first call after it may run: its record is in the spool, and the writer has not looked yet
+    drop(guard.admit(&refund, Ok(&amount(1.0)), &context()));
+    assert!(guard.flush(Duration::from_secs(5)).pending > 0, "what has no file is not written");
+    let Admission::Refused(refusal) = guard.admit(&refund, Ok(&amount(1.0)), &context()) else {
+        panic!("it is refused")
+    };
+    assert_eq!(refusal.decision.reason_code, ReasonCode::Unrecorded);
+    assert!(guard.health().ledger.last_error.unwrap().contains("was removed"));
+    assert!(guard.close(Duration::from_millis(200)).is_err());
+}
+
+#[test]
+fn where_only_digests_are_kept_an_error_is_kept_as_its_type() {
+    for (record, kept) in [("{result: digest}", false), ("{result: redacted}", true)] {
+        let home = tempfile::tempdir().unwrap();
+        let guard = start(home.path(), &format!("{POLICY}record: {record}\n"), None);
+        let refund = tool(&guard, "refund");
+        let Admission::Run(ticket) = guard.admit(&refund, Ok(&amount(1.0)), &context()) else { panic!("it runs") };
+        ticket.complete(Outcome::Error, &Captured::Error("KeyError: a-secret-word"));
+        guard.close(Duration::from_secs(5)).unwrap();
+        let written = written(home.path());
+        assert!(written.contains("KeyError"));
+        assert_eq!(written.contains("a-secret-word"), kept, "record: {record}");
+    }
+}
+
 #[derive(Debug, Default)]
 struct Seen(Mutex<Vec<Verdict>>);
 

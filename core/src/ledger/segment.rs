@@ -14,9 +14,9 @@ use super::index::{IndexLine, IndexTree, Seal};
 use super::merkle::Tree;
 use super::record::{Position, Renderer, push_sidecar_line};
 use crate::clock::UnixNanos;
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use std::fs::File;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::PathBuf;
 
 /// Name and version of the product, as `opened` records say them.
@@ -69,6 +69,19 @@ impl GrowingFile {
         self.pending.len() - self.flushed
     }
 
+    /// A file without a name takes every byte and keeps none.
+    fn check_linked(&self) -> Result<(), Error> {
+        let found = self.file.metadata().map_err(|error| io_error(&self.path, "read", &error))?;
+        if found.nlink() > 0 {
+            return Ok(());
+        }
+        let message = format!(
+            "`{}` was removed while it was written; restart the process once the home is back",
+            self.path.display()
+        );
+        Err(Error::new(ErrorCode::LedgerNotFound, message).with("path", self.path.display()))
+    }
+
     fn sync(&mut self) -> Result<(), Error> {
         self.flush()?;
         if !self.pending.is_empty() {
@@ -76,6 +89,7 @@ impl GrowingFile {
                 self.flushed = 0;
                 return Err(io_error(&self.path, "synced", &error));
             }
+            self.check_linked()?;
             self.written += self.pending.len() as u64;
             self.pending.clear();
             self.flushed = 0;

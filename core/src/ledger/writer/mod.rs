@@ -157,6 +157,10 @@ impl Writer {
                 Ok(Step::Idle) => self.consumer.park(self.next_duty()),
                 Err(error) => {
                     self.control.trouble(&error);
+                    if error.code() == ErrorCode::LedgerNotFound {
+                        // no later try can bring removed files back: callers are refused now, not once the spool is full
+                        self.control.gone.store(true, Ordering::Release);
+                    }
                     self.consumer.doze(pause);
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
