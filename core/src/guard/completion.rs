@@ -19,7 +19,8 @@ pub enum Captured<'a> {
     Uncaptured,
     /// The value that was returned.
     Value(&'a Value<'a>),
-    /// The text of what was raised: its type, and its message where that is plain text.
+    /// The text of what was raised: its type, then `: ` and its message where that is plain text. Where of results only the
+    /// digest is kept, only the type is: a message can hold what a result does.
     Error(&'a str),
 }
 
@@ -44,6 +45,10 @@ impl Guard {
             Captured::Nothing => self.complete(end, ResultEntry::None, &[]),
             Captured::Uncaptured => self.complete(end, ResultEntry::Uncaptured, &[]),
             Captured::Error(text) => {
+                let text = match end.level {
+                    RecordLevel::Digest => text.split_once(": ").map_or(*text, |(kind, _)| kind),
+                    RecordLevel::Redacted | RecordLevel::Full => text,
+                };
                 let error = Value::Str(Cow::Borrowed(text));
                 if value::encode(&error, buffer).is_err() {
                     return self.complete(end, ResultEntry::None, &[]);
