@@ -56,8 +56,11 @@ impl Dying {
 fn copy_tree(from: &Path, to: &Path) {
     std::fs::DirBuilder::new().create(to).unwrap();
     std::fs::set_permissions(to, std::fs::metadata(from).unwrap().permissions()).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
+    let mut entries: Vec<_> = std::fs::read_dir(from).unwrap().map(Result::unwrap).collect();
+    // the writer goes on meanwhile: the spool before the sidecar before the segment is what a kill can leave, the other
+    // way round a record could be in neither copy
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.file_name()));
+    for entry in entries {
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             copy_tree(&entry.path(), &target);
