@@ -18,10 +18,13 @@ use std::sync::Arc;
 #[pyfunction]
 pub(crate) fn check(py: Python<'_>, tool: &Bound<'_, PyAny>, arguments: &Bound<'_, PyAny>) -> PyResult<Decision> {
     let declared = declared(tool)?;
-    let given = refusal(named(&declared, arguments))?;
     let planned = declared.planned(py)?;
     let Some(planned) = planned.as_ref() else { return Err(contained(py, "check")) };
-    let decision = context::current(py, |context| planned.engine.guard.check(&planned.tool, given.as_ref(), context))?;
+    let context = context::current(py)?;
+    // Last: the values are lent, and no Python code may run while they live.
+    let given = refusal(named(&declared, arguments))?;
+    let decision = planned.engine.guard.check(&planned.tool, given.as_ref(), &context);
+    drop(given);
     Ok(Decision::new(decision, None))
 }
 
@@ -34,10 +37,13 @@ pub(crate) fn enforce<'py>(
     arguments: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let declared = declared(tool)?;
-    let given = refusal(named(&declared, arguments))?;
     let planned = declared.planned(py)?;
     let Some(planned) = planned.as_ref() else { return Err(contained(py, "enforce")) };
-    let admission = context::current(py, |context| planned.engine.guard.admit(&planned.tool, given.as_ref(), context))?;
+    let context = context::current(py)?;
+    // Last, as in `check`.
+    let given = refusal(named(&declared, arguments))?;
+    let admission = planned.engine.guard.admit(&planned.tool, given.as_ref(), &context);
+    drop(given);
     admitted(py, &declared.spec.name, admission)
 }
 

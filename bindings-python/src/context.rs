@@ -35,8 +35,25 @@ pub(crate) fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     made.map(|made| made.bind(py))
 }
 
-/// Runs `with` on the context in force.
-pub(crate) fn current<T>(py: Python<'_>, with: impl FnOnce(&CallContext) -> T) -> PyResult<T> {
+/// The context in force, held: asking for it may run Python code, so it is asked for before anything is lent from arguments.
+pub(crate) enum Current<'py> {
+    Implicit(arc_swap::Guard<Arc<CallContext>>),
+    Named(Bound<'py, Context>),
+}
+
+impl std::ops::Deref for Current<'_> {
+    type Target = CallContext;
+
+    fn deref(&self) -> &CallContext {
+        match self {
+            Self::Implicit(context) => context,
+            Self::Named(context) => &context.get().inner,
+        }
+    }
+}
+
+/// The context in force.
+pub(crate) fn current(py: Python<'_>) -> PyResult<Current<'_>> {
     let get = match GET.get(py) {
         Some(get) => get,
         None => {
@@ -46,10 +63,9 @@ pub(crate) fn current<T>(py: Python<'_>, with: impl FnOnce(&CallContext) -> T) -
     };
     let found = get.bind(py).call0()?;
     if found.is_none() {
-        let context = implicit(py)?;
-        return Ok(with(&context));
+        return Ok(Current::Implicit(implicit(py)?));
     }
-    Ok(with(&found.cast::<Context>()?.get().inner))
+    Ok(Current::Named(found.cast_into::<Context>()?))
 }
 
 fn implicit(py: Python<'_>) -> PyResult<arc_swap::Guard<Arc<CallContext>>> {

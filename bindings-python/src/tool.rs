@@ -37,10 +37,10 @@ impl Tool {
     ) -> PyResult<Bound<'py, PyAny>> {
         let planned = self.declared.planned(py)?;
         let Some(planned) = planned.as_ref() else { return Err(contained(py, &self.declared.spec.name)) };
+        let context = context::current(py)?;
         // SAFETY: the caller's promise; no Python code runs from here until the value is dropped.
         let captured = refusal(unsafe { self.layout.capture(py, given) })?;
-        let admission =
-            context::current(py, |context| planned.engine.guard.admit(&planned.tool, captured.as_ref(), context))?;
+        let admission = planned.engine.guard.admit(&planned.tool, captured.as_ref(), &context);
         drop(captured);
         admitted(py, &self.declared.spec.name, admission)
     }
