@@ -19,7 +19,8 @@ pub(crate) struct Layout {
     constants: Vec<(String, Py<PyAny>)>,
     /// Place of the dict of further keyword arguments.
     rest: Option<usize>,
-    /// Names that are passed through and never captured.
+    /// Parameters, and names among further keyword arguments, that are passed through and never captured. A keyword that only
+    /// shares its name with a parameter by position is no such thing.
     hidden: Vec<String>,
     /// The parameters behind a function that itself takes `*args, **kwargs`: places 0 and 1 are bound to them.
     behind: Option<Vec<Parameter>>,
@@ -114,11 +115,11 @@ impl Layout {
             let args = given.first().and_then(|args| args.cast::<PyTuple>().ok());
             let kwargs = given.get(1).and_then(|kwargs| kwargs.cast::<PyDict>().ok());
             let (Some(args), Some(kwargs)) = (args, kwargs) else { return Err(misplaced()) };
-            match bind(parameters, args, kwargs)? {
+            match bind(parameters, &self.hidden, args, kwargs)? {
                 Some(bound) => named = bound,
                 None => {
                     named.push((Cow::Borrowed("args"), args.clone().into_any()));
-                    rest_of(kwargs, &mut named)?;
+                    rest_of(kwargs, &[], &mut named)?;
                 }
             }
         } else {
@@ -130,10 +131,9 @@ impl Layout {
                 let Some(kwargs) = given.get(place).and_then(|rest| rest.cast::<PyDict>().ok()) else {
                     return Err(misplaced());
                 };
-                rest_of(kwargs, &mut named)?;
+                rest_of(kwargs, &self.hidden, &mut named)?;
             }
         }
-        named.retain(|(name, _)| !self.hidden.iter().any(|hidden| hidden == name));
         named.extend(
             self.constants.iter().map(|(name, object)| (Cow::Borrowed(name.as_str()), object.bind(py).clone())),
         );
@@ -170,6 +170,7 @@ impl Parameter {
 /// Binds a call to `parameters` as Python would; `None` where Python would refuse the call.
 fn bind<'a, 'py>(
     parameters: &'a [Parameter],
+    hidden: &[String],
     args: &Bound<'py, PyTuple>,
     kwargs: &Bound<'py, PyDict>,
 ) -> Result<Option<Vec<Named<'a, 'py>>>, Failure> {
@@ -196,20 +197,31 @@ fn bind<'a, 'py>(
         let Some(object) = found.or_else(|| parameter.default.as_ref().map(|default| default.bind(py).clone())) else {
             return Ok(None);
         };
-        named.push((Cow::Borrowed(name), object));
+        if !hidden.iter().any(|hidden| hidden == name) {
+            named.push((Cow::Borrowed(name), object));
+        }
     }
     let open = parameters.iter().any(|parameter| parameter.kind == Kind::KeywordRest);
     if positional.next().is_some() || (!left.is_empty() && !open) {
         return Ok(None);
     }
-    rest_of(&left, &mut named)?;
+    let undeclared: Vec<_> =
+        hidden.iter().filter(|name| !parameters.iter().any(|one| one.name == **name)).cloned().collect();
+    rest_of(&left, &undeclared, &mut named)?;
     Ok(Some(named))
 }
 
 /// Adds keyword arguments under their own names. One that is there already is refused when the map is made.
-fn rest_of<'py>(kwargs: &Bound<'py, PyDict>, named: &mut Vec<Named<'_, 'py>>) -> Result<(), Failure> {
+fn rest_of<'py>(
+    kwargs: &Bound<'py, PyDict>,
+    hidden: &[String],
+    named: &mut Vec<Named<'_, 'py>>,
+) -> Result<(), Failure> {
     for (name, object) in kwargs.iter() {
-        named.push((Cow::Owned(capture::owned_text(&name)?), object));
+        let name = capture::owned_text(&name)?;
+        if !hidden.contains(&name) {
+            named.push((Cow::Owned(name), object));
+        }
     }
     Ok(())
 }

@@ -65,10 +65,10 @@ fn declared(tool: &Bound<'_, PyAny>) -> PyResult<Arc<Declared>> {
 fn named<'a>(declared: &'a Declared, given: &'a Bound<'_, PyAny>) -> Result<Value<'a>, Failure> {
     let defaults = missing_defaults(declared, given)?;
     let value = if let Ok(text) = given.cast::<PyString>() {
-        json::parse(text.to_str().map_err(|_| malformed("the arguments are not valid unicode text"))?)?
+        parsed(text.to_str().map_err(|_| malformed("the arguments are not valid unicode text"))?)?
     } else if let Ok(bytes) = given.cast::<PyBytes>() {
         let text = std::str::from_utf8(bytes.as_bytes());
-        json::parse(text.map_err(|_| malformed("the arguments are not utf-8 text"))?)?
+        parsed(text.map_err(|_| malformed("the arguments are not utf-8 text"))?)?
     } else {
         // SAFETY: the caller holds the arguments, and no Python code runs from here until the value is dropped.
         unsafe { capture::value(given) }?
@@ -98,6 +98,14 @@ fn missing_defaults<'a>(
         }
     }
     Ok(defaults)
+}
+
+/// A text that gives one argument twice is as malformed as one that is no JSON.
+fn parsed(text: &str) -> Result<Value<'_>, Error> {
+    json::parse(text).map_err(|error| match error.code() {
+        ErrorCode::ValueDuplicateKey => malformed(error.message()),
+        _ => error,
+    })
 }
 
 fn malformed(why: &str) -> Error {

@@ -14,13 +14,15 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 pub(crate) struct GuardedCallable {
     tool: Py<Tool>,
     body: Py<PyAny>,
+    /// What `body` is bound to: the arguments of the unbound callable begin with it.
+    receiver: Option<Py<PyAny>>,
 }
 
 #[pymethods]
 impl GuardedCallable {
     #[new]
     const fn new(tool: Py<Tool>, body: Py<PyAny>) -> Self {
-        Self { tool, body }
+        Self { tool, body, receiver: None }
     }
 
     /// The tool it asks for.
@@ -37,7 +39,14 @@ impl GuardedCallable {
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let named = kwargs.cloned().unwrap_or_else(|| PyDict::new(py));
-        let ticket = admit_objects(self.tool.bind(py), &[args.as_any(), named.as_any()])?;
+        let whole = match &self.receiver {
+            Some(receiver) => {
+                let all: Vec<_> = std::iter::once(receiver.bind(py).clone()).chain(args.iter()).collect();
+                PyTuple::new(py, all)?
+            }
+            None => args.clone(),
+        };
+        let ticket = admit_objects(self.tool.bind(py), &[whole.as_any(), named.as_any()])?;
         let ticket = ticket.cast::<Ticket>()?.get();
         match self.body.bind(py).call(args, kwargs) {
             Ok(result) => {
@@ -66,7 +75,12 @@ impl GuardedCallable {
             Err(error) => return Err(error),
         };
         let bound = get.call1((body, instance, owner))?;
-        let made = Self { tool: slf.get().tool.clone_ref(py), body: bound.unbind() };
+        if bound.is(body) {
+            return Ok(slf.clone().into_any());
+        }
+        // A method says what it is bound to; a descriptor that does not is bound to the instance.
+        let receiver = bound.getattr("__self__").unwrap_or_else(|_| instance.clone());
+        let made = Self { tool: slf.get().tool.clone_ref(py), body: bound.unbind(), receiver: Some(receiver.unbind()) };
         Ok(Bound::new(py, made)?.into_any())
     }
 
@@ -98,6 +112,7 @@ impl GuardedCallable {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.tool)?;
+        visit.call(&self.receiver)?;
         visit.call(&self.body)
     }
 }

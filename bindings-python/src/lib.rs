@@ -40,6 +40,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(engine::running_engine, module)?)?;
     module.add_function(wrap_pyfunction!(engine::stand_down, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::verify_ledger, module)?)?;
+    module.add_function(wrap_pyfunction!(ticket::forked, module)?)?;
     module.add_function(wrap_pyfunction!(tool::canonical, module)?)?;
     module.add_function(wrap_pyfunction!(tool::canonical_json, module)?)?;
     hooks::add_to(module)

@@ -9,6 +9,7 @@ use pyo3::exceptions::{PyBaseException, PyGeneratorExit, PyKeyboardInterrupt};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,15 +24,33 @@ const DISK_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Ticket {
     inner: Mutex<Option<guard::Ticket>>,
+    used: AtomicBool,
+    /// How often this process had been forked when it was made: a copy in a child completes nothing.
+    forks: u64,
+}
+
+/// How many forks lie between this process and the one that imported the package.
+static FORKS: AtomicU64 = AtomicU64::new(0);
+
+/// Says that this process is a forked child.
+#[pyfunction]
+pub(crate) fn forked() {
+    FORKS.fetch_add(1, Ordering::AcqRel);
 }
 
 impl Ticket {
-    pub(crate) const fn new(inner: guard::Ticket) -> Self {
-        Self { inner: Mutex::new(Some(inner)) }
+    pub(crate) fn new(inner: guard::Ticket) -> Self {
+        Self { inner: Mutex::new(Some(inner)), used: AtomicBool::new(false), forks: FORKS.load(Ordering::Acquire) }
     }
 
     fn take(&self) -> Option<guard::Ticket> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if self.forks == FORKS.load(Ordering::Acquire) {
+            return inner;
+        }
+        // The call is the parent's, and so is its completion: dropping it here would record one more.
+        std::mem::forget(inner);
+        None
     }
 
     /// The body returned `result`.
@@ -63,8 +82,19 @@ impl Ticket {
     }
 }
 
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
+
 #[pymethods]
 impl Ticket {
+    /// Uses the permission; `False` where it was used before, in any thread.
+    fn begin(&self) -> bool {
+        !self.used.swap(true, Ordering::AcqRel)
+    }
+
     /// The id of the decided call; `None` once it is given back.
     #[getter]
     fn action_id(&self) -> Option<String> {

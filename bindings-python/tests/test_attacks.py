@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import os
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +57,109 @@ def test_the_environment_is_read_before_the_arguments(home: Path, monkeypatch: p
     emptied_by(monkeypatch, _configuration, "from_environment", items)
     with pytest.raises(cs.PolicyDenied):
         cs.enforce("tool", {"items": items})
+
+
+def test_a_permit_is_entered_once(allowing: None) -> None:
+    permit = cs.enforce("tool", {"a": 1})
+    with permit, pytest.raises(cs.LifecycleError, match="entered before"), permit:
+        pass
+    with pytest.raises(cs.LifecycleError), permit:
+        pass
+
+
+def test_a_keyword_named_like_a_hidden_parameter_is_an_argument(home: Path) -> None:
+    class Files:
+        def read(self, /, **more: Any) -> None:
+            pass
+
+    cs.configure(policy=deny_when("tool", "has(args.self) || has(args.ctx)"), home=home)
+    Files.read = cs.guard_tool("tool", Files.read)  # type: ignore[method-assign]
+    Files().read(other=1)
+    with pytest.raises(cs.PolicyDenied):
+        Files().read(**{"self": "/etc"})
+
+    guarded = cs.guard_tool("tool", lambda ctx, /, **more: None, inject=["ctx"])
+    guarded(object(), other=1)
+    with pytest.raises(cs.PolicyDenied):
+        guarded(object(), ctx="/etc")
+
+
+def test_a_static_methods_self_is_an_argument(home: Path) -> None:
+    cs.configure(policy=deny_when("tool", "string(args.self) == '/etc'"), home=home)
+
+    class Files:
+        @staticmethod
+        def read(self: str) -> None:
+            pass
+
+    guarded = cs.guard_tool("tool", Files.__dict__["read"])
+    guarded("/home")
+    with pytest.raises(cs.PolicyDenied):
+        guarded("/etc")
+
+
+def test_a_bound_builtin_shows_rules_the_arguments_it_gets(home: Path) -> None:
+    cs.configure(policy=deny_when("tool", "string(args.path) == '/etc'"), home=home)
+
+    class Files:
+        @functools.lru_cache  # noqa: B019
+        def read(self, path: str) -> str:
+            return path
+
+        guarded = cs.guard_tool("tool", read)
+        of_class = cs.guard_tool("tool", classmethod(functools.lru_cache(lambda cls, path: path)))
+
+    assert Files().guarded("/home") == "/home"
+    with pytest.raises(cs.PolicyDenied) as denied:
+        Files().guarded("/etc")
+    assert denied.value.reason_code == "rule"
+    assert Files.of_class("/home") == "/home"
+    with pytest.raises(cs.PolicyDenied) as denied:
+        Files.of_class("/etc")
+    assert denied.value.reason_code == "rule"
+
+
+def test_a_wrapper_that_adds_arguments_does_not_rename_those_it_was_given(home: Path) -> None:
+    def query(database: str, statement: str) -> str:
+        return f"{database}: {statement}"
+
+    @functools.wraps(query)
+    def on_main(*args: Any, **kwargs: Any) -> str:
+        return query("main", *args, **kwargs)
+
+    cs.configure(policy=deny_when("tool", "string(args.database) == 'main'"), home=home)
+    for wrapper in (on_main, functools.partial(on_main)):
+        guarded = cs.guard_tool("tool", wrapper)
+        assert inspect.signature(guarded) == inspect.signature(wrapper)
+        with pytest.raises(cs.PolicyDenied) as denied:
+            guarded("drop")
+        assert denied.value.reason_code == "condition_failed"
+
+
+def test_an_argument_given_twice_in_json_is_malformed(allowing: None) -> None:
+    with pytest.raises(cs.PolicyDenied) as denied:
+        cs.enforce("tool", '{"a": 1, "a": 2}')
+    assert denied.value.reason_code == "malformed_arguments"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
+def test_a_forked_child_does_not_complete_its_parents_call(home: Path, allowing: None) -> None:
+    def forks() -> int:
+        return os.fork()
+
+    child = cs.guard_tool("tool", forks)()
+    if child == 0:
+        cs.flush()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    cs.close()
+    assert [one["kind"] for one in cs.Ledger(home)].count("completed") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
+def test_a_forked_child_can_configure_while_its_parent_does(home: Path) -> None:
+    with _configuration._lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if _configuration._lock.acquire(False) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

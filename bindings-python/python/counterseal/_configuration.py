@@ -24,6 +24,16 @@ _retired: list[_native.Engine] = []
 _registered = False
 
 
+def _unlocked() -> None:
+    """A forked child starts without the thread that may have held the lock."""
+    global _lock
+    _lock = allocate_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlocked)
+
+
 class Configuration:
     """What is in force: every setting as it came out of arguments and environment, and what the policy says of itself."""
 

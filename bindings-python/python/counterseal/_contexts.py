@@ -122,6 +122,7 @@ def process_session() -> str:
 # A forked child is another process: it has its own session.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_native.forget_process_session)
+    os.register_at_fork(after_in_child=_native.forked)
 
 
 def _text(what: str, value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import _native
-from ._errors import ConfigurationError
+from ._errors import ConfigurationError, LifecycleError
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def enforce(tool: _ToolName, arguments: _Arguments) -> Permit:
 
 
 class Permit:
-    """Permission for one run of one call: a context manager for `with` and `async with`.
+    """Permission for one run of one call: a context manager for `with` and `async with`, entered once.
 
     Where the policy asks for a record on the disk, entering waits for it.
     """
@@ -55,6 +55,7 @@ class Permit:
     def __enter__(self) -> Permit:
         if self._pending is not None:
             self._hold(self._pending.wait())
+        self._begin()
         return self
 
     def __exit__(
@@ -75,6 +76,7 @@ class Permit:
             from ._shim import on_disk
 
             self._hold(await on_disk(self._pending))
+        self._begin()
         return self
 
     async def __aexit__(
@@ -84,6 +86,14 @@ class Permit:
         traceback: TracebackType | None,
     ) -> None:
         self.__exit__(kind, error, traceback)
+
+    def _begin(self) -> None:
+        if self._ticket is None or not self._ticket.begin():
+            raise LifecycleError(
+                "this permit was entered before, and permits one run; ask `enforce` for each",
+                code="closed",
+                kind="runtime",
+            )
 
     def _hold(self, ticket: _native.Ticket) -> None:
         self._pending, self._ticket = None, ticket

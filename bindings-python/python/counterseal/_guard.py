@@ -39,26 +39,19 @@ def guard_tool(
     `inject` names parameters that the program or a framework passes: they reach the body, but are no arguments, so neither
     rules nor records see them. `self` and `cls` of methods are left out by themselves.
 
+    A wrapper that takes `*args, **kwargs` may pass on other arguments than it gets, so rules see what it gets: positional
+    arguments as the list `args`, keywords by name. Guard the function inside it for rules on its parameters.
+
     What is refused raises `PolicyDenied`, and the body does not run. The body's own exceptions pass untouched.
     """
     if isinstance(function, (staticmethod, classmethod)):
-        inner = guard_tool(
-            name,
-            function.__func__,
-            description=description,
-            tags=tags,
-            risk=risk,
-            cost_usd=cost_usd,
-            connector=connector,
-            action=action,
-            inject=inject,
-        )
-        rewrapped: Any = type(function)(inner)
-        return rewrapped  # type: ignore[no-any-return]
-    _check_declaration(name, function, risk)
+        bare, rewrap = function.__func__, type(function)
+    else:
+        bare, rewrap = function, None
+    _check_declaration(name, bare, risk)
     injected = _texts("inject", inject)
     options: dict[str, Any] = {
-        "description": _described(function) if description is None else description,
+        "description": _described(bare) if description is None else description,
         "tags": _texts("tags", tags),
         "risk_of": risk,
         "connector": connector,
@@ -67,13 +60,13 @@ def guard_tool(
     }
     from ._signature import analysed
 
-    found = analysed(function, injected)
+    found = analysed(bare, injected, static=rewrap is staticmethod)
     made: Any = (
-        _fallback(name, function, injected, options)
+        _fallback(name, bare, injected, options, static=rewrap is staticmethod)
         if found is None
-        else _real(name, function, found, injected, options)
+        else _real(name, bare, found, injected, options)
     )
-    return made  # type: ignore[no-any-return]
+    return made if rewrap is None else rewrap(made)  # type: ignore[no-any-return]
 
 
 if TYPE_CHECKING:
@@ -148,7 +141,10 @@ def _real(
         named=[(one, place) for place, one in enumerate(handed) if one != rest],
         constants=constants,
         rest=handed.index(rest) if rest is not None else None,
-        hidden=sorted(found.injected),
+        # Parameters that are not handed over need no hiding: a further keyword of the same name is an argument.
+        hidden=sorted(found.injected - {one.name for one in found.parameters})
+        if found.behind is None
+        else sorted(found.injected),
         behind=None if found.behind is None else [tuple(one) for one in found.behind],
         defaults=[(one.name, one.default[0]) for one in visible if one.default and one.name not in found.injected],
         **options,
@@ -178,22 +174,23 @@ def _named_after(
 
 
 def _fallback(
-    name: str, function: Callable[..., Any], inject: list[str], options: dict[str, Any]
+    name: str, function: Callable[..., Any], inject: list[str], options: dict[str, Any], *, static: bool
 ) -> _native.GuardedCallable:
-    from ._signature import declared_parameters
+    from ._signature import cached_receiver, declared_parameters
 
     declared = declared_parameters(function)
     if declared is not None:
         _check_injected(name, inject, declared, [])
+    hidden = frozenset(inject) | cached_receiver(function, static=static)
     tool = _native.Tool(
         name,
-        parameters=None if declared is None else _argument_names(declared, frozenset(inject), []),
+        parameters=None if declared is None else _argument_names(declared, hidden, []),
         named=[("args", 0)],
         constants=[],
         rest=1,
-        hidden=inject,
+        hidden=sorted(hidden),
         behind=None if declared is None else [tuple(one) for one in declared],
-        defaults=[(one.name, one.default[0]) for one in declared or () if one.default and one.name not in inject],
+        defaults=[(one.name, one.default[0]) for one in declared or () if one.default and one.name not in hidden],
         **options,
     )
     made = _native.GuardedCallable(tool, function)

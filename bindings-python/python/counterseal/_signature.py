@@ -39,7 +39,7 @@ class Analysed:
         self.parameters = parameters
         """What the guarded callable takes: exactly what the bare one takes."""
         self.behind = behind
-        """The parameters behind one that itself takes `*args, **kwargs`, as `functools.wraps` leaves them."""
+        """The parameters of one that itself takes `*args, **kwargs`, where its `__signature__` says so."""
         self.constants = constants
         """Arguments that are the same in every call, which a partial holds."""
         self.injected = injected
@@ -48,13 +48,16 @@ class Analysed:
         """The Python function underneath: where globals, names and documentation come from."""
 
 
-def analysed(body: Callable[..., Any], inject: Sequence[str]) -> Analysed | None:
-    """What `body` takes; `None` where nothing usable says so, as for many builtins."""
+def analysed(body: Callable[..., Any], inject: Sequence[str], *, static: bool = False) -> Analysed | None:
+    """What `body` takes; `None` where nothing usable says so, as for many builtins.
+
+    `static` says that it stands in a class and still has no receiver.
+    """
     function = _function_under(body)
     if function is None:
         return None
     kind = _kind(function)
-    injected = frozenset(inject) | _receiver(body, function)
+    injected = frozenset(inject) | _receiver(body, function, static)
     if isinstance(body, types.FunctionType):
         own = _own_parameters(body)
         behind = _declared_parameters(body) if _says_otherwise(body) else None
@@ -68,8 +71,17 @@ def analysed(body: Callable[..., Any], inject: Sequence[str]) -> Analysed | None
 
 
 def declared_parameters(body: Callable[..., Any]) -> list[Parameter] | None:
-    """The signature that `inspect` finds, if any."""
-    return _declared_parameters(body)
+    """The signature that `inspect` finds, if any. Of wrappers only `lru_cache` is known to pass on what it gets."""
+    known = isinstance(body, functools._lru_cache_wrapper)
+    if not known and "__wrapped__" in getattr(body, "__dict__", {}):
+        return None
+    return _declared_parameters(body, follow_wrapped=known)
+
+
+def cached_receiver(body: object, *, static: bool) -> frozenset[str]:
+    """`self` or `cls` of a cached function that was defined in a class."""
+    function = getattr(body, "__wrapped__", None) if isinstance(body, functools._lru_cache_wrapper) else None
+    return _receiver(function, function, static) if isinstance(function, types.FunctionType) else frozenset()
 
 
 def _function_under(body: Any) -> types.FunctionType | None:
@@ -100,13 +112,15 @@ def _kind(function: types.FunctionType) -> str:
     return "function"
 
 
-def _receiver(body: object, function: types.FunctionType) -> frozenset[str]:
+def _receiver(body: object, function: types.FunctionType, static: bool) -> frozenset[str]:
     """`self` or `cls` of a function that was defined in a class; a bound method does not take it any more."""
     if not isinstance(body, (types.FunctionType, functools.partial)) or not function.__code__.co_argcount:
         return frozenset()
     outer = function.__qualname__.rpartition(".")[0]
     inside_class = bool(outer) and not outer.endswith("<locals>")
     first = function.__code__.co_varnames[0]
+    if static:
+        return frozenset()
     return frozenset([first]) if inside_class and first in _METHOD_PARAMETERS else frozenset()
 
 
@@ -137,9 +151,10 @@ def _own_parameters(function: types.FunctionType) -> list[Parameter]:
     return found
 
 
-def _declared_parameters(body: Callable[..., Any]) -> list[Parameter] | None:
+def _declared_parameters(body: Callable[..., Any], *, follow_wrapped: bool = False) -> list[Parameter] | None:
+    """What `body` says of itself. A wrapper may pass on other arguments than it gets: what it wraps says nothing of it."""
     try:
-        signature = inspect.signature(body)
+        signature = inspect.signature(body, follow_wrapped=follow_wrapped)
     except (TypeError, ValueError):
         return None
     return [
@@ -149,7 +164,10 @@ def _declared_parameters(body: Callable[..., Any]) -> list[Parameter] | None:
 
 
 def _says_otherwise(function: types.FunctionType) -> bool:
-    return "__wrapped__" in function.__dict__ or "__signature__" in function.__dict__
+    """Whether it carries a signature of its own, not one that `functools.wraps` copied."""
+    said = function.__dict__.get("__signature__")
+    wrapped = getattr(function.__dict__.get("__wrapped__"), "__dict__", {})
+    return said is not None and said is not wrapped.get("__signature__")
 
 
 def _takes_anything(parameters: list[Parameter]) -> bool:
@@ -162,7 +180,7 @@ def _held(body: object, declared: list[Parameter], injected: frozenset[str]) -> 
         return []
     taken = {one.name for one in declared} | injected
     try:
-        bound = inspect.signature(body.func).bind_partial(*body.args)
+        bound = inspect.signature(body.func, follow_wrapped=False).bind_partial(*body.args)
     except (TypeError, ValueError):
         return []
     return [(name, value) for name, value in bound.arguments.items() if name not in taken]
