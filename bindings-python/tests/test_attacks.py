@@ -163,3 +163,28 @@ def test_a_forked_child_can_configure_while_its_parent_does(home: Path) -> None:
         if child == 0:
             os._exit(0 if _configuration._lock.acquire(False) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("text", ["\ud800", 5])
+def test_what_is_no_text_is_refused_by_name(allowing: None, text: Any) -> None:
+    for use in (
+        lambda: cs.session(text),
+        lambda: cs.session("s", user=text),
+        lambda: cs.run(text),
+        lambda: cs.guard_tool(text, print),
+        lambda: cs.guard_tool("tool", print, connector=text),
+        lambda: cs.guard_tool("tool", print, description=text),
+        lambda: cs.guard_tool("tool", print, tags=[text]),
+        lambda: cs.check(text, {}),
+        lambda: cs.configure(policy={}, agent_id=text),
+        lambda: cs.configure(policy=text),
+    ):
+        with pytest.raises(cs.ConfigurationError):
+            use()
+
+
+def test_a_policy_that_may_be_text_or_path_says_both_readings() -> None:
+    with pytest.raises(cs.ConfigurationError, match=r"path of a file .* as text"):
+        cs.configure(policy="version: 1")
+    with pytest.raises(cs.ConfigurationError, match="not empty"):
+        cs.configure(policy="  ")

@@ -8,6 +8,7 @@ from _thread import allocate_lock
 
 from . import _native, _settings
 from ._errors import CountersealError
+from ._text import is_text
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
@@ -187,6 +188,12 @@ def compiled_policy(given: _PolicySource | None) -> _native.Policy:
         raise _settings.missing()
     if isinstance(found, _native.Policy):
         return found
+    if isinstance(found, str) and (not found.strip() or not is_text(found)):
+        raise _settings.invalid("policy", repr(found), "a path or a text of valid unicode that is not empty")
+    one_line = isinstance(found, str) and "\n" not in found and not found.lstrip().startswith("{")
+    if one_line and ":" in found and not os.path.exists(found):  # type: ignore[operator, arg-type]
+        wanted = "the path of a file that is there; a policy as text has more than one line or begins with `{`"
+        raise _settings.invalid("policy", found, wanted)
     if isinstance(found, str) and ("\n" in found or found.lstrip().startswith("{")):
         return _native.Policy.from_text(found)
     if isinstance(found, (str, os.PathLike)):

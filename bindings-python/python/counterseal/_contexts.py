@@ -6,6 +6,7 @@ import os
 
 from . import _native
 from ._errors import ConfigurationError
+from ._text import is_text
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
@@ -126,9 +127,11 @@ if hasattr(os, "register_at_fork"):
 
 
 def _text(what: str, value: object) -> str:
-    if not isinstance(value, str) or not value:
+    if not is_text(value) or not value:
         raise ConfigurationError(
-            f"`{what}` is a text that is not empty, not `{value!r}`", code="config_invalid", kind="config"
+            f"`{what}` is a text of valid unicode that is not empty, not `{value!r}`",
+            code="config_invalid",
+            kind="config",
         )
     return value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import _native
 from ._errors import ConfigurationError, LifecycleError
+from ._text import is_text
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
@@ -101,8 +102,12 @@ class Permit:
 
 
 def _tool(tool: _ToolName) -> str | _native.Tool:
-    if isinstance(tool, str):
+    if is_text(tool):
         return tool
+    if isinstance(tool, str):
+        raise ConfigurationError(
+            f"a tool's name is a text of valid unicode, not `{tool!r}`", code="tool_invalid", kind="config"
+        )
     from ._shim import tool_of
 
     found = tool_of(tool)

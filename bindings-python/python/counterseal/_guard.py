@@ -7,6 +7,7 @@ import types
 
 from . import _native
 from ._errors import ConfigurationError
+from ._text import is_text
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ def guard_tool(
     else:
         bare, rewrap = function, None
     _check_declaration(name, bare, risk)
+    for what, given in (("description", description), ("connector", connector), ("action", action)):
+        if given is not None and not is_text(given):
+            raise ConfigurationError(
+                f"`{what}` of `{name}` is a text of valid unicode, not `{given!r}`", code="tool_invalid", kind="config"
+            )
     injected = _texts("inject", inject)
     options: dict[str, Any] = {
         "description": _described(bare) if description is None else description,
@@ -66,7 +72,7 @@ def guard_tool(
         if found is None
         else _real(name, bare, found, injected, options)
     )
-    return made if rewrap is None else rewrap(made)  # type: ignore[no-any-return]
+    return made if rewrap is None else rewrap(made)
 
 
 if TYPE_CHECKING:
@@ -209,9 +215,11 @@ def _argument_names(
 
 
 def _check_declaration(name: object, function: object, risk: object) -> None:
-    if not isinstance(name, str) or not name:
+    if not is_text(name) or not name:
         raise ConfigurationError(
-            f"a tool's name is a text that is not empty, not `{name!r}`", code="tool_invalid", kind="config"
+            f"a tool's name is a text of valid unicode that is not empty, not `{name!r}`",
+            code="tool_invalid",
+            kind="config",
         )
     if not callable(function):
         kind = type(function).__name__
@@ -266,7 +274,7 @@ def _check_injected(
 
 def _texts(what: str, given: Iterable[str]) -> list[str]:
     listed = [given] if isinstance(given, str) else list(given)
-    if isinstance(given, str) or not all(isinstance(one, str) for one in listed):
+    if isinstance(given, str) or not all(is_text(one) for one in listed):
         raise ConfigurationError(f"`{what}` is a list of texts, not `{given!r}`", code="tool_invalid", kind="config")
     return listed
 
@@ -283,7 +291,7 @@ def _micro_usd(cost_usd: float | None) -> int | None:
 
 def _described(function: object) -> str:
     documentation = getattr(function, "__doc__", None)
-    return documentation if isinstance(documentation, str) else ""
+    return documentation if is_text(documentation) else ""
 
 
 def _own_name(function: object) -> str:

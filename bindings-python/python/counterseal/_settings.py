@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ._errors import ConfigurationError
+from ._text import is_text
 
 MODES = ("observe", "step_up", "progressive", "block")
 
@@ -38,7 +39,7 @@ def chosen(name: str, argument: object) -> object:
 def text(name: str, argument: object) -> str | None:
     """A setting that is text."""
     value = chosen(name, argument)
-    if value is None or (isinstance(value, str) and value):
+    if value is None or (is_text(value) and value):
         return value
     raise invalid(name, value, "a text that is not empty")
 
@@ -102,7 +103,7 @@ def missing() -> ConfigurationError:
 def invalid(name: str, value: object, wanted: str) -> ConfigurationError:
     """A setting with a value that cannot be used."""
     variable = SETTINGS[name][0]
-    shown = value if isinstance(value, str) else repr(value)
+    shown = value if is_text(value) else repr(value)
     return ConfigurationError(
         f"`{name}` is `{shown}`; give {wanted} (as the argument `{name}` or in `{variable}`)",
         code="config_invalid",
