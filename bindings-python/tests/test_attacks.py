@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import inspect
 import os
@@ -11,7 +12,7 @@ from typing import Any
 import counterseal as cs
 import pytest
 from conftest import deny_when
-from counterseal import _configuration, _contexts, _native
+from counterseal import _configuration, _contexts, _native, testing
 
 EMPTIED = deny_when("tool", "size(args.items) == 0")
 
@@ -188,3 +189,16 @@ def test_a_policy_that_may_be_text_or_path_says_both_readings() -> None:
         cs.configure(policy="version: 1")
     with pytest.raises(cs.ConfigurationError, match="not empty"):
         cs.configure(policy="  ")
+
+
+def test_a_subclass_of_datetime_cannot_say_another_time() -> None:
+    class Sly(datetime.datetime):
+        @property
+        def year(self) -> int:  # type: ignore[override]
+            return 1
+
+        def utcoffset(self) -> datetime.timedelta:  # type: ignore[override]
+            return datetime.timedelta(hours=12)
+
+    held = Sly(2026, 11, 21, 8, tzinfo=datetime.timezone.utc)
+    assert testing.canonical(held) == b'{"$time":"2026-11-21T08:00:00Z"}'

@@ -10,36 +10,53 @@ use pyo3::prelude::*;
 pub(super) fn read<'py>(reading: &Reading<'py, '_>, object: &Bound<'py, PyAny>) -> Result<Option<String>, Failure> {
     let raised = |error| Failure::raised(reading.py, error);
     if reading.is_a(object, "datetime", "datetime") {
-        let (day, moment) = (day(object).map_err(raised)?, moment(object).map_err(raised)?);
-        let offset = object.call_method0("utcoffset").map_err(raised)?;
+        let class = class(object, "datetime").map_err(raised)?;
+        let (day, moment) = (day(&class, object).map_err(raised)?, moment(&class, object).map_err(raised)?);
+        let offset = class.call_method1("utcoffset", (object,)).map_err(raised)?;
         if offset.is_none() {
             return Ok(Some(time::local(day, moment)?));
         }
         return Ok(Some(time::instant(day, moment, micros(&offset).map_err(raised)?)?));
     }
     if reading.is_a(object, "datetime", "date") {
-        return Ok(Some(time::date(day(object).map_err(raised)?)?));
+        let class = class(object, "date").map_err(raised)?;
+        return Ok(Some(time::date(day(&class, object).map_err(raised)?)?));
     }
     if reading.is_a(object, "datetime", "time") {
+        let class = class(object, "time").map_err(raised)?;
         // A time of day with a zone is neither an instant nor without a zone: it has no value.
-        if !object.call_method0("utcoffset").map_err(raised)?.is_none() {
+        if !class.call_method1("utcoffset", (object,)).map_err(raised)?.is_none() {
             return Ok(None);
         }
-        return Ok(Some(time::time_of_day(moment(object).map_err(raised)?)?));
+        return Ok(Some(time::time_of_day(moment(&class, object).map_err(raised)?)?));
     }
     Ok(None)
 }
 
-fn day(object: &Bound<'_, PyAny>) -> PyResult<Day> {
-    Ok(Day { year: number(object, "year")?, month: number(object, "month")?, day: number(object, "day")? })
+/// The standard library's own class: a subclass may say anything of itself, and the body can read what it really holds.
+fn class<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    object.py().import("datetime")?.getattr(name)
 }
 
-fn moment(object: &Bound<'_, PyAny>) -> PyResult<Moment> {
-    let micros: u32 = number(object, "microsecond")?;
+/// What `class` says of `object`, whatever its subclass says.
+fn part<T: TryFrom<i64>>(class: &Bound<'_, PyAny>, object: &Bound<'_, PyAny>, name: &str) -> PyResult<T> {
+    whole(&class.getattr(name)?.call_method1("__get__", (object,))?)
+}
+
+fn day(class: &Bound<'_, PyAny>, object: &Bound<'_, PyAny>) -> PyResult<Day> {
+    Ok(Day {
+        year: part(class, object, "year")?,
+        month: part(class, object, "month")?,
+        day: part(class, object, "day")?,
+    })
+}
+
+fn moment(class: &Bound<'_, PyAny>, object: &Bound<'_, PyAny>) -> PyResult<Moment> {
+    let micros: u32 = part(class, object, "microsecond")?;
     Ok(Moment {
-        hour: number(object, "hour")?,
-        minute: number(object, "minute")?,
-        second: number(object, "second")?,
+        hour: part(class, object, "hour")?,
+        minute: part(class, object, "minute")?,
+        second: part(class, object, "second")?,
         nanosecond: micros.saturating_mul(1_000),
     })
 }
@@ -48,15 +65,17 @@ fn moment(object: &Bound<'_, PyAny>) -> PyResult<Moment> {
 fn micros(object: &Bound<'_, PyAny>) -> PyResult<i64> {
     let (days, seconds): (i64, i64) = (number(object, "days")?, number(object, "seconds")?);
     let micros: i64 = number(object, "microseconds")?;
-    let whole = days.checked_mul(86_400).and_then(|whole| whole.checked_add(seconds));
-    whole
-        .and_then(|whole| whole.checked_mul(1_000_000))
-        .and_then(|whole| whole.checked_add(micros))
+    let all = days.checked_mul(86_400).and_then(|all| all.checked_add(seconds));
+    all.and_then(|all| all.checked_mul(1_000_000))
+        .and_then(|all| all.checked_add(micros))
         .ok_or_else(|| PyOverflowError::new_err("an impossible offset from utc"))
 }
 
-/// An attribute that is a whole number in the range of `T`.
-fn number<T: TryFrom<i64>>(object: &Bound<'_, PyAny>, name: &str) -> PyResult<T> {
-    let number: i64 = object.getattr(name)?.extract()?;
-    T::try_from(number).map_err(|_| PyOverflowError::new_err("a part of a date or time is out of range"))
+fn number(delta: &Bound<'_, PyAny>, name: &str) -> PyResult<i64> {
+    whole(&delta.getattr(name)?)
+}
+
+/// A whole number in the range of `T`.
+fn whole<T: TryFrom<i64>>(number: &Bound<'_, PyAny>) -> PyResult<T> {
+    T::try_from(number.extract()?).map_err(|_| PyOverflowError::new_err("a part of a date or time is out of range"))
 }
