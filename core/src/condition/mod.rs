@@ -27,6 +27,8 @@ pub use compiled::{Compiled, Declared, compile};
 pub use lists::Lists;
 pub use types::{ArgumentType, ArgumentTypes};
 
+pub(crate) use types::MAX_SCHEMA_DEPTH;
+
 use crate::value::Value;
 use std::fmt::Debug;
 use std::ops::Range;

@@ -36,7 +36,7 @@ pub struct ArgumentTypes {
 }
 
 /// Schemas nested deeper than this are taken as [`ArgumentType::Any`]; values nested deeper than 64 are refused anyway.
-const MAX_SCHEMA_DEPTH: usize = 24;
+pub(crate) const MAX_SCHEMA_DEPTH: usize = 24;
 
 impl ArgumentTypes {
     /// Exactly these names.

@@ -3,6 +3,7 @@
 //! Text or value → tree with places ([`yaml`], [`from_value`]) → typed document ([`document`]) → checks ([`vocabulary`],
 //! [`conditions`], [`reach`]) → [`Policy`]. All or nothing: every problem found is told, and none is only a warning.
 
+mod argument_schema;
 mod compiled;
 mod conditions;
 mod document;

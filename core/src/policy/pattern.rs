@@ -79,8 +79,13 @@ impl ToolPattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// What is wrong with `text`, to follow the name of what it is.
-    pub(crate) fn new(text: &str) -> Result<Self, &'static str> {
+    /// What is wrong with `text`, to follow the name of what it is, and what to write instead where that is known.
+    pub(crate) fn new(text: &str) -> Result<Self, (&'static str, Option<String>)> {
+        names_nothing(text).map_or(Ok(()), Err)?;
+        Self::parse(text).map_err(|wrong| (wrong, None))
+    }
+
+    fn parse(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() {
             return Err("is empty");
         }
@@ -180,6 +185,45 @@ impl ToolPattern {
     }
 }
 
+/// A source that no tool can come from, and the spelling that was likely meant.
+fn names_nothing(text: &str) -> Option<(&'static str, Option<String>)> {
+    let (source, name) = match text.split_once('/') {
+        Some((source, name)) => (source, Some(name)),
+        None => (text, None),
+    };
+    let (scheme, server) = match source.split_once(':') {
+        Some((scheme, server)) => (scheme, Some(server)),
+        None => (source, None),
+    };
+    let is_mcp = scheme.eq_ignore_ascii_case("mcp");
+    match (server, name) {
+        (server, Some(name)) if scheme == PROGRAM_SOURCE && !name.is_empty() => {
+            let rest = if server.is_some() { "is no source of tools" } else { "names the program as a source" };
+            Some((rest, Some(format!("write `{name}`"))))
+        }
+        (Some(""), Some(name)) => {
+            let name = if name.is_empty() { "name" } else { name };
+            Some(("names a kind of source and no server", Some(format!("write `mcp:server/{name}`"))))
+        }
+        (Some(_), Some(name)) if scheme.is_empty() => {
+            Some(("names a server and not its kind", Some(format!("write `mcp{source}/{name}`"))))
+        }
+        (Some(server), Some(name)) if is_mcp && scheme != "mcp" => {
+            Some(("names no source: `mcp` is lower case", Some(format!("write `mcp:{server}/{name}`"))))
+        }
+        (Some(server), None) if is_mcp || scheme == PROGRAM_SOURCE => {
+            let written = match server {
+                _ if scheme == PROGRAM_SOURCE => server.to_owned(),
+                "" => "mcp:server/name".to_owned(),
+                "*" => "mcp:*/*".to_owned(),
+                server => format!("mcp:{server}/name"),
+            };
+            Some(("names a source and no tool", Some(format!("write `{written}`"))))
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,6 +252,27 @@ mod tests {
         assert!(pattern("crm.*").covers(Bare::Any, &pattern("crm.a*"), Bare::Any));
         assert!(!pattern("crm.?").covers(Bare::Any, &pattern("crm.*"), Bare::Any));
         assert!(!pattern("*").covers(Bare::Program, &pattern("x"), Bare::Any));
+    }
+
+    #[test]
+    fn a_source_that_no_tool_comes_from_is_refused_with_the_likely_spelling() {
+        for (text, instead) in [
+            ("program/f", "write `f`"),
+            ("program:/f", "write `f`"),
+            ("program:f", "write `f`"),
+            ("mcp:/f", "write `mcp:server/f`"),
+            ("mcp:files", "write `mcp:files/name`"),
+            ("mcp:*", "write `mcp:*/*`"),
+            ("mcp:", "write `mcp:server/name`"),
+            (":files/read", "write `mcp:files/read`"),
+            ("MCP:files/read", "write `mcp:files/read`"),
+        ] {
+            let refused = ToolPattern::new(text).map(drop);
+            assert_eq!(refused.map_err(|(_, said)| said), Err(Some(instead.to_owned())), "{text}");
+        }
+        for text in ["*", "*:*/x", "mcp:*/x", "mcp:s/a/b", "files/read", "programs/f", "a:b"] {
+            assert!(ToolPattern::new(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::node::{Kind, Layout, Node};
 use super::pattern::ToolPattern;
 use super::problem::{At, Problems};
 use super::read::{Read, wrong};
+use crate::error::ErrorCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value as Json;
 use std::borrow::Cow;
@@ -74,9 +75,6 @@ texts! {
     /// A connector or an action.
     Name "name" |text| is_word(text, 128), "a word of at most 128 bytes",
         { "type": "string", "pattern": "^\\S{1,128}$" };
-    /// A key whose value is redacted.
-    RedactKey "key" |text| !text.is_empty() && text.len() <= 128, "between 1 and 128 bytes long",
-        { "type": "string", "minLength": 1, "maxLength": 128 };
     /// The name of a list, as conditions write it.
     ListName "list" is_identifier, "a name of letters, digits and `_`, at most 64, first no digit",
         { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,63}$" };
@@ -108,7 +106,10 @@ impl Read for ToolPattern {
             return wrong(node, "a tool's name", out);
         };
         Self::new(text)
-            .map_err(|wrong| out.invalid(&node.at, format!("the tool's name `{}` {wrong}", shown(text))))
+            .map_err(|(wrong, instead)| {
+                let message = format!("the tool's name `{}` {wrong}", shown(text));
+                out.push(ErrorCode::PolicyInvalid, &node.at, message, instead);
+            })
             .ok()
     }
 }
@@ -124,6 +125,45 @@ impl JsonSchema for ToolPattern {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "pattern": "^\\S{1,256}$" })
+    }
+}
+
+/// A key whose value is redacted: a whole name, since a pattern or a path would never be found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RedactKey(pub(crate) Arc<str>);
+
+impl Read for RedactKey {
+    fn read(node: &Node<'_>, out: &mut Problems) -> Option<Self> {
+        let fits = |text: &str| !text.is_empty() && text.len() <= 128;
+        let key = text(node, "key", fits, "between 1 and 128 bytes long", out)?;
+        if key.contains(['*', '?']) {
+            let message = format!("the key `{}` is no pattern: keys are whole names", shown(&key));
+            out.instead(&node.at, message, "write out each key, such as `password`");
+        } else if let Some((_, last)) = key.rsplit_once('.') {
+            let message = format!("the key `{}` is no path: keys are whole names, at any depth", shown(&key));
+            let last = if last.trim_matches(['-', '_', ' ']).is_empty() { "pin" } else { last };
+            out.instead(&node.at, message, format!("write `{}`", shown(last)));
+        } else if key.chars().all(|c| matches!(c, '-' | '_') || c.is_whitespace()) {
+            let message = format!("the key `{}` has nothing but signs that are not compared", shown(&key));
+            out.instead(&node.at, message, "write a whole name, such as `password`");
+        } else {
+            return Some(Self(key));
+        }
+        None
+    }
+}
+
+impl JsonSchema for RedactKey {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("RedactKey")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1, "maxLength": 128 })
     }
 }
 
@@ -240,6 +280,7 @@ impl Read for ArgsSchema {
             out.instead(&node.at, "`args` is a json schema and has no `properties`", format!("write `{near}`"));
             return None;
         }
+        super::argument_schema::check_arguments(entries, out);
         json(node, out).map(Self)
     }
 }

@@ -6,6 +6,7 @@ use super::pattern::{Bare, ToolPattern};
 use super::problem::Problems;
 use super::read::{Read, wrong};
 use super::text::shown;
+use crate::error::ErrorCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -55,8 +56,9 @@ impl Read for Tools {
         for (key, node) in entries {
             let pattern = match ToolPattern::new(&key.text) {
                 Ok(pattern) => pattern,
-                Err(wrong) => {
-                    out.invalid(&key.at, format!("the tool's name `{}` {wrong}", shown(&key.text)));
+                Err((wrong, instead)) => {
+                    let message = format!("the tool's name `{}` {wrong}", shown(&key.text));
+                    out.push(ErrorCode::PolicyInvalid, &key.at, message, instead);
                     continue;
                 }
             };

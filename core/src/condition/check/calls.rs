@@ -1,5 +1,6 @@
 //! Functions: which there are, what they take, and what is prepared at load.
 
+use super::lower_case::{lower_case, lower_case_pattern};
 use super::{Check, Checked, Checker, Problem, Type, did_you_mean, problem};
 use crate::condition::functions::cidr;
 use crate::condition::glob::Glob;
@@ -136,7 +137,10 @@ impl<'t> Checker<'t> {
     }
 
     fn test(&mut self, test: TextTest, text: &'t IdedExpr, part: &'t IdedExpr, depth: usize) -> Check<'t> {
-        let (text, part) = (self.text(text, depth)?, self.text(part, depth)?);
+        let (at, text, part) = (part, self.text(text, depth)?, self.text(part, depth)?);
+        if let Node::Constant(Constant::Text(constant)) = &part.node {
+            lower_case(at, &text.node, constant)?;
+        }
         Ok(Checked::over(text, part, Type::Bool, |both| Node::Text(test, both)))
     }
 
@@ -147,7 +151,10 @@ impl<'t> Checker<'t> {
         };
         let regex = RegexBuilder::new(source).size_limit(REGEX_SIZE).dfa_size_limit(REGEX_SIZE).nest_limit(32).build();
         match regex {
-            Ok(regex) => Ok(text.around(Type::Bool, |text| Node::Matches(text, Box::new(regex)))),
+            Ok(regex) => {
+                lower_case_pattern(pattern, &text.node, source)?;
+                Ok(text.around(Type::Bool, |text| Node::Matches(text, Box::new(regex))))
+            }
             Err(regex::Error::CompiledTooBig(_)) => {
                 problem(pattern, "the regular expression is too large", "repeat less, or use several conditions")
             }
@@ -210,6 +217,7 @@ impl<'t> Checker<'t> {
             if function == Binary::Glob
                 && let Some(glob) = Glob::new(text)
             {
+                lower_case(first, &right.node, text)?;
                 return Ok(right.around(Type::Bool, |inner| Node::Glob(inner, Box::new(glob))));
             }
         } else if matches!(function, Binary::Glob) && self.scope.is_empty() {

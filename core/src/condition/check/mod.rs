@@ -3,6 +3,7 @@
 mod calls;
 mod comprehension;
 mod kind;
+mod lower_case;
 mod operators;
 mod path;
 

@@ -1,7 +1,8 @@
 //! Operators: what they take, and what to write where the types are not known.
 
-use super::{Check, Checked, Checker, Problem, Type, problem};
-use crate::condition::node::{Expect, Node, Operator, Unary};
+use super::lower_case::lower_case;
+use super::{Check, Checked, Checker, Type, problem};
+use crate::condition::node::{Expect, Node, Operator};
 use crate::condition::{Constant, Relation, node};
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, operators};
@@ -27,22 +28,6 @@ fn operator(name: &str) -> Option<Operator> {
         operators::MODULO => Operator::Remainder,
         _ => return None,
     })
-}
-
-/// Refuses to compare a host or a domain, which is lower case and ASCII, with a text that is not: it never equals it, and a
-/// rule against it would hold nothing back.
-fn lower_case<'t>(at: &'t IdedExpr, name: &Node, text: &str) -> Result<(), Box<Problem<'t>>> {
-    let Node::Unary(function @ (Unary::EmailDomain | Unary::UrlHost), _) = name else { return Ok(()) };
-    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
-        return Ok(());
-    }
-    let message = format!("`{}` is lower case and ascii, and never `{text}`", function.as_str());
-    let suggestion = if text.is_ascii() {
-        format!("write `{}`", text.to_ascii_lowercase())
-    } else {
-        "write it as `xn--…`".to_owned()
-    };
-    problem(at, message, suggestion)
 }
 
 impl<'t> Checked<'t> {
