@@ -203,3 +203,40 @@ fn a_home_does_not_move_with_the_working_directory() {
     assert_eq!(error.code(), ErrorCode::HomeUnusable);
     assert!(!Path::new("~").exists(), "nothing was made");
 }
+
+/// What the ledger did not put into its home is told, and who could have.
+#[test]
+fn strangers_in_a_home_are_told() {
+    let folder = folder();
+    let mut maker = Maker::new(folder.path(), 10);
+    let home = maker.home.clone();
+    let stream = maker.open();
+    maker.close(stream);
+    let id = home.streams().unwrap()[0];
+    let codes = || {
+        let report = verify(home.path(), &Options::default()).unwrap();
+        report.problems.iter().map(|problem| (problem.code.as_str(), problem.place.file.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(), []);
+    let folder_of = home.stream_path(id);
+    for extra in [home.streams_path().join("zzz"), folder_of.join("notes.txt"), folder_of.join("1.jsonl")] {
+        fs::write(&extra, "x").unwrap();
+        let file = extra.strip_prefix(home.path()).unwrap().to_str().unwrap().to_owned();
+        assert_eq!(codes(), [("entry_unknown", file)]);
+        fs::remove_file(extra).unwrap();
+    }
+    // its process is gone with the lock
+    drop(maker);
+    fs::write(folder_of.join("spool"), "no spool").unwrap();
+    let report = verify(home.path(), &Options::default()).unwrap();
+    assert!(report.remarks.iter().any(|remark| remark.contains("spool: its stream is closed")), "{report}");
+    fs::remove_file(folder_of.join("spool")).unwrap();
+    fs::remove_file(home.path().join("digest.key")).unwrap();
+    assert_eq!(codes(), [("home_changed", "digest.key".to_owned())]);
+    fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o770)).unwrap();
+    let report = verify(home.path(), &Options::default()).unwrap();
+    assert!(
+        report.remarks.iter().any(|remark| remark.contains("others can write into the home (mode 770)")),
+        "{report}"
+    );
+}

@@ -7,6 +7,7 @@ mod plan;
 mod report;
 mod segment;
 mod sidecar;
+mod strangers;
 mod trust;
 
 pub use report::{Place, Problem, ProblemCode, Report};
@@ -79,8 +80,12 @@ pub fn verify(path: &Path, options: &Options) -> Result<Report, Error> {
         .with("path", path.display()));
     }
     let mut report = Report::default();
+    strangers::writable_by_others(path, &mut report);
     let files = list_segments(path, &mut report);
     let trust = Trust::read(path, options, &mut report)?;
+    if !options.copy && trust.home.is_some() {
+        strangers::missing_digest_key(path, &mut report);
+    }
     let index = trust::read_or_report(&path.join("index"), "index", &mut report);
     let plan = Plan::read(&index, &trust.sizes(), &mut report);
     let proved = trust.check_index(&plan, &mut report);
@@ -104,6 +109,7 @@ pub fn verify(path: &Path, options: &Options) -> Result<Report, Error> {
         }
     }
     settle(&plan, options, found, &mut report);
+    strangers::spools(path, &plan, &mut report);
     Ok(report)
 }
 
@@ -214,17 +220,25 @@ fn list_segments(path: &Path, report: &mut Report) -> Vec<(StreamId, u32, &'stat
         }
     };
     for folder in folders {
-        let Ok(stream) = folder.parse::<StreamId>() else { continue };
+        let place = streams.join(&folder);
+        let is_folder = std::fs::symlink_metadata(&place)
+            .map_or_else(|error| error.kind() == std::io::ErrorKind::NotFound, |entry| entry.is_dir());
+        let Some(stream) = folder.parse::<StreamId>().ok().filter(|_| is_folder) else {
+            strangers::entry(&folder, report);
+            continue;
+        };
         // gone between two looks: what it held is missed where the index names it
-        for name in list(&streams.join(&folder)).unwrap_or_default() {
-            let Some((number, extension)) = name.split_once('.') else { continue };
-            let extension = match extension {
-                "jsonl" => "jsonl",
-                "side" => "side",
-                _ => continue,
-            };
-            if let Ok(segment) = number.parse() {
-                files.push((stream, segment, extension));
+        for name in list(&place).unwrap_or_default() {
+            if matches!(name.as_str(), "lock" | "spool") {
+                continue;
+            }
+            let segment = [(".jsonl", "jsonl"), (".side", "side")].into_iter().find_map(|(ending, extension)| {
+                let number = name.strip_suffix(ending)?.parse::<u32>().ok()?;
+                (format!("{number:06}{ending}") == name).then_some((stream, number, extension))
+            });
+            match segment {
+                Some(segment) => files.push(segment),
+                None => strangers::entry(&format!("{folder}/{name}"), report),
             }
         }
     }

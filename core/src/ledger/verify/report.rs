@@ -44,6 +44,7 @@ problems! {
     IndexCut "index_cut" "the index has fewer lines than a checkpoint signed";
     SegmentMissing "segment_missing" "a segment's file is missing and no record says it was pruned";
     SegmentUnindexed "segment_unindexed" "a file stands where a segment would and the index does not know it";
+    EntryUnknown "entry_unknown" "something lies among the streams that the ledger did not put there";
     SegmentMismatch "segment_mismatch" "a segment does not begin with its own opened record";
     RecordMalformed "record_malformed" "a line is not a record";
     RecordChanged "record_changed" "a record is not what its hash says";
