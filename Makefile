@@ -12,6 +12,8 @@ export UV_CACHE_DIR := $(CACHE)/uv
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONDONTWRITEBYTECODE := 1
 export CARGO_TERM_COLOR ?= auto
+# raw bytes for policy, conditions, values and ledger lines: a minute together
+export COUNTERSEAL_FUZZ_SECONDS ?= 15
 
 .PHONY: help demo test lint rust-test python-test project-test bench soak requirements clean
 
@@ -46,7 +48,7 @@ bench: $(CACHE)/peers/.installed ## every figure of the report, side by side wit
 	$(CACHE)/peers/bin/python -m bench
 
 soak: export COUNTERSEAL_TRIALS := whole
-soak: export COUNTERSEAL_FUZZ_SECONDS ?= 600
+soak: export COUNTERSEAL_FUZZ_SECONDS := 600
 soak: rust-test python-test project-test ## the long trials whole
 
 $(UV): tests/requirements/bootstrap.txt
