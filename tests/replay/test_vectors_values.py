@@ -81,7 +81,8 @@ def replay_refusal(case: Case) -> str:
         return str(none)
     assert error is not None, "it is no error"
     expect("code", error.code, case["error"]["code"])
-    malformed = error.code == "value_malformed"
+    # a JSON text that gives one argument twice is no well-formed set of arguments; a limit is a matter of capture
+    malformed = error.code == "value_malformed" or ("json" in case and error.code == "value_duplicate_key")
     expect("reason", refused_as(arguments_of(case)[0]), "malformed_arguments" if malformed else "capture_failed")
     return REPLAYED
 
