@@ -52,16 +52,17 @@ impl Writer {
         }
         open.appender.sync()?;
         let written = open.appender.position().seq - 1;
-        self.consumer
-            .release(written, self.refused)
-            .map_err(|error| Error::new(ErrorCode::LedgerIo, format!("the spool cannot be given back: {error}")))?;
-        self.seals.uncovered_since.get_or_insert_with(Instant::now);
+        // before the room is given back: whoever waits for that reads these numbers next
         {
             let mut status = self.control.status();
             status.written = written;
             status.last_sync = Some(Instant::now());
             status.last_error = None;
         }
+        self.consumer
+            .release(written, self.refused)
+            .map_err(|error| Error::new(ErrorCode::LedgerIo, format!("the spool cannot be given back: {error}")))?;
+        self.seals.uncovered_since.get_or_insert_with(Instant::now);
         match taken.error {
             Some(error) => Err(error),
             None if taken.more => Ok(Step::More),
