@@ -1,6 +1,7 @@
 //! The guarded form of a callable that no function can stand in for: builtins, classes, partials of them.
 
 use crate::hooks::admit_objects;
+use crate::outside;
 use crate::ticket::Ticket;
 use crate::tool::Tool;
 use pyo3::exceptions::PyAttributeError;
@@ -48,7 +49,7 @@ impl GuardedCallable {
         };
         let ticket = admit_objects(self.tool.bind(py), &[whole.as_any(), named.as_any()])?;
         let ticket = ticket.cast::<Ticket>()?.get();
-        match self.body.bind(py).call(args, kwargs) {
+        match outside::call(self.body.bind(py), args.clone(), kwargs) {
             Ok(result) => {
                 ticket.returned(&result);
                 Ok(result)

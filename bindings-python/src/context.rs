@@ -2,6 +2,7 @@
 
 use crate::capture;
 use crate::errors::raised;
+use crate::outside;
 use arc_swap::ArcSwapOption;
 use counterseal::call::{CallContext, User};
 use counterseal::value::encode;
@@ -73,7 +74,7 @@ fn implicit(py: Python<'_>) -> PyResult<arc_swap::Guard<Arc<CallContext>>> {
     if let Some(context) = known.as_ref() {
         return Ok(arc_swap::Guard::from_inner(Arc::clone(context)));
     }
-    let id: String = py.import("counterseal._contexts")?.call_method0("process_session")?.extract()?;
+    let id: String = outside::method(py.import("counterseal._contexts")?.as_any(), "process_session", ())?.extract()?;
     let made = Arc::new(CallContext { session: id.into(), implicit: true, ..unnamed() });
     IMPLICIT.store(Some(Arc::clone(&made)));
     Ok(arc_swap::Guard::from_inner(made))

@@ -2,6 +2,7 @@
 
 use crate::declared::Declared;
 use crate::errors::raised;
+use crate::outside;
 use crate::policy::Policy;
 use arc_swap::ArcSwapOption;
 use counterseal::Error;
@@ -44,7 +45,7 @@ pub(crate) fn required(py: Python<'_>) -> PyResult<Arc<Engine>> {
     if let Some(engine) = running() {
         return Ok(engine);
     }
-    py.import("counterseal._configuration")?.call_method0("from_environment")?;
+    outside::method(py.import("counterseal._configuration")?.as_any(), "from_environment", ())?;
     running().ok_or_else(|| crate::errors::contained(py, "configure"))
 }
 

@@ -1,12 +1,13 @@
 //! What the engine says, as the exceptions of the package: their classes are Python's, in `counterseal/_errors.py`.
 
 use crate::decision::Decision;
+use crate::outside;
 use counterseal::Error;
 use counterseal::guard::Refusal;
 use counterseal::policy::PolicyErrors;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 
 const MODULE: &str = "counterseal._errors";
 
@@ -37,8 +38,12 @@ pub(crate) fn denied(py: Python<'_>, tool: &str, refusal: &Refusal) -> PyErr {
     }
 }
 
-fn made<'py>(py: Python<'py>, name: &str, arguments: impl pyo3::call::PyCallArgs<'py>) -> PyErr {
-    let exception = py.import(MODULE).and_then(|errors| errors.getattr(name)).and_then(|class| class.call1(arguments));
+fn made<'py>(
+    py: Python<'py>,
+    name: &str,
+    arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
+) -> PyErr {
+    let exception = py.import(MODULE).and_then(|errors| outside::method(&errors, name, arguments));
     match exception {
         Ok(exception) => PyErr::from_value(exception),
         Err(error) => error,

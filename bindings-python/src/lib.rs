@@ -14,6 +14,7 @@ mod engine;
 mod errors;
 mod hooks;
 mod ledger;
+mod outside;
 mod policy;
 mod ticket;
 mod tool;

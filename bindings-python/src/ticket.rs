@@ -2,6 +2,7 @@
 
 use crate::capture;
 use crate::errors::contained;
+use crate::outside;
 use counterseal::guard::{self, Captured};
 use counterseal::ledger::Outcome;
 use counterseal::value::Value;
@@ -163,7 +164,7 @@ fn cancelled(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
 /// The exception's type, and its message where that is one plain text: none of its code runs.
 fn described(error: &Bound<'_, PyAny>) -> String {
     let kind = error.get_type().fully_qualified_name().map_or_else(|_| "unknown".to_owned(), |name| name.to_string());
-    let args = error.getattr("args").ok().and_then(|args| args.cast_into::<PyTuple>().ok());
+    let args = outside::named(error, "args").ok().and_then(|args| args.cast_into::<PyTuple>().ok());
     let message = args.filter(|args| args.len() == 1).and_then(|args| args.get_item(0).ok());
     match message
         .filter(|message| message.is_exact_instance_of::<PyString>())

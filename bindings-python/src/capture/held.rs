@@ -2,6 +2,7 @@
 
 use super::text::{digits, small_integer, text};
 use super::{Budget, Failure, MAX_DEPTH, Step, models, moments};
+use crate::outside;
 use counterseal::ErrorCode;
 use counterseal::value::{Value, decimal, key_text, map, sort_as_set};
 use pyo3::ffi;
@@ -29,7 +30,7 @@ impl<'py, 'b> Reading<'py, 'b> {
     /// A type of a module that the program has imported; nothing is imported here.
     pub(super) fn loaded(&self, module: &str, name: &str) -> Option<Bound<'py, PyType>> {
         let module = self.modules.as_ref()?.get_item(module).ok()??;
-        module.getattr(name).ok()?.cast_into::<PyType>().ok()
+        outside::named(&module, name).ok()?.cast_into::<PyType>().ok()
     }
 
     /// Whether the object's type derives from that type. Asks the type alone: no `__instancecheck__` runs.
@@ -97,7 +98,7 @@ impl<'py, 'b> Reading<'py, 'b> {
 
     /// `kind.__str__(object)`: the type's own text, whatever a subclass overrides.
     fn text_by(&self, kind: &Bound<'py, PyType>, object: &Bound<'py, PyAny>) -> Result<String, Failure> {
-        let text = kind.call_method1("__str__", (object,)).map_err(|error| Failure::raised(self.py, error))?;
+        let text = outside::method(kind, "__str__", (object,)).map_err(|error| Failure::raised(self.py, error))?;
         owned_text(&text)
     }
 

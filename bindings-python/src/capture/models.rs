@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::held::{Reading, owned_text};
+use crate::outside;
 use counterseal::value::MAX_VALUES;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi;
@@ -53,7 +54,7 @@ pub(super) fn fields<'py>(
     let mut fields = Vec::with_capacity(declared.len());
     for (name, field) in declared.iter() {
         // `ClassVar` and `InitVar` entries are kept in the same dict under another marker.
-        let marker = field.getattr("_field_type").and_then(|marker| marker.getattr("name"));
+        let marker = outside::named(&field, "_field_type").and_then(|marker| outside::named(&marker, "name"));
         if marker.is_ok_and(|marker| marker.eq("_FIELD").unwrap_or(false)) {
             fields.push((owned_text(&name)?, field_value(object, own.as_ref(), &name)?));
         }
@@ -74,7 +75,7 @@ fn model_fields<'py>(object: &Bound<'py, PyAny>) -> Result<Fields<'py>, Failure>
             break;
         }
     }
-    let extra = object.getattr("__pydantic_extra__").ok().and_then(|extra| extra.cast_into::<PyDict>().ok());
+    let extra = outside::named(object, "__pydantic_extra__").ok().and_then(|extra| extra.cast_into::<PyDict>().ok());
     if let Some(extra) = extra {
         for (name, value) in extra.iter() {
             fields.push((owned_text(&name)?, value));
@@ -93,7 +94,7 @@ fn field_value<'py>(
     if let Some(value) = own.and_then(|own| own.get_item(name).ok().flatten()) {
         return Ok(value);
     }
-    let read = name.cast::<PyString>().map_err(PyErr::from).and_then(|name| object.getattr(name));
+    let read = name.cast::<PyString>().map_err(PyErr::from).and_then(|name| outside::attribute(object, name));
     read.map_err(|error| Failure::raised(object.py(), error))
 }
 
@@ -133,16 +134,16 @@ pub(super) fn mapping_items<'py>(
     else {
         return Ok(None);
     };
-    if !object.is_instance(&mapping).map_err(raised)? {
+    if !outside::is_instance(object, &mapping).map_err(raised)? {
         return Ok(None);
     }
     let mut pairs = Vec::new();
-    for key in object.try_iter().map_err(raised)? {
+    for key in outside::elements(object).map_err(raised)? {
         let key = key.map_err(raised)?;
         if pairs.len() >= MAX_VALUES {
             return Err(Failure::too_many());
         }
-        let value = object.get_item(&key).map_err(raised)?;
+        let value = outside::item(object, &key).map_err(raised)?;
         pairs.push((key, value));
     }
     Ok(Some(pairs))
@@ -150,7 +151,7 @@ pub(super) fn mapping_items<'py>(
 
 /// An attribute of a type; absent is no failure.
 fn type_attribute<'py>(kind: &Bound<'py, PyType>, name: &str) -> Result<Option<Bound<'py, PyAny>>, Failure> {
-    match kind.getattr(name) {
+    match outside::named(kind, name) {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.is_instance_of::<PyAttributeError>(kind.py()) => Ok(None),
         Err(error) => Err(Failure::raised(kind.py(), error)),

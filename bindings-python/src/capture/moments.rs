@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::held::Reading;
+use crate::outside;
 use counterseal::value::time::{self, Day, Moment};
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
@@ -12,7 +13,7 @@ pub(super) fn read<'py>(reading: &Reading<'py, '_>, object: &Bound<'py, PyAny>) 
     if reading.is_a(object, "datetime", "datetime") {
         let class = class(object, "datetime").map_err(raised)?;
         let (day, moment) = (day(&class, object).map_err(raised)?, moment(&class, object).map_err(raised)?);
-        let offset = class.call_method1("utcoffset", (object,)).map_err(raised)?;
+        let offset = outside::method(&class, "utcoffset", (object,)).map_err(raised)?;
         if offset.is_none() {
             return Ok(Some(time::local(day, moment)?));
         }
@@ -25,7 +26,7 @@ pub(super) fn read<'py>(reading: &Reading<'py, '_>, object: &Bound<'py, PyAny>) 
     if reading.is_a(object, "datetime", "time") {
         let class = class(object, "time").map_err(raised)?;
         // A time of day with a zone is neither an instant nor without a zone: it has no value.
-        if !class.call_method1("utcoffset", (object,)).map_err(raised)?.is_none() {
+        if !outside::method(&class, "utcoffset", (object,)).map_err(raised)?.is_none() {
             return Ok(None);
         }
         return Ok(Some(time::time_of_day(moment(&class, object).map_err(raised)?)?));
