@@ -83,7 +83,7 @@ fn users_and_sessions_select_their_calls() {
 }
 
 #[test]
-fn a_kill_between_the_steps_leaves_a_ledger_that_verifies() {
+fn a_kill_between_the_steps_is_found_until_the_erasure_is_repeated() {
     let folder = folder();
     let (home, actions) = made(folder.path());
     let chosen = request(Selection { actions: vec![actions[0]], ..Selection::default() });
@@ -93,9 +93,56 @@ fn a_kill_between_the_steps_leaves_a_ledger_that_verifies() {
         erasure.record(&lock, &chosen, NOW, &mut Entropy::system(), &mut |_| Ok(())).unwrap();
         // killed here: recorded, and nothing is overwritten yet
     }
-    assert_eq!(deep(&home).erased, Some(0));
+    let report = verify(home.path(), &Options { deep: true, ..Options::default() }).unwrap();
+    let codes: Vec<&str> = report.problems.iter().map(|problem| problem.code.as_str()).collect();
+    assert_eq!((codes.as_slice(), report.erased), (["erasure_unfinished"; 3].as_slice(), Some(0)), "{report}");
     let done = erase(&home, &chosen, NOW, &mut Entropy::system(), &mut |_| Ok(())).unwrap();
     assert_eq!((done.payloads, deep(&home).erased), (3, Some(3)));
+}
+
+#[test]
+fn a_payload_that_was_put_back_is_found_and_one_recorded_later_is_said() {
+    let folder = folder();
+    let mut maker = Maker::new(folder.path(), 6);
+    let mut stream = maker.open();
+    let action = maker.call(&mut stream);
+    maker.close(stream);
+    let home = maker.home;
+    let files = ledger_homes::files(home.path());
+    let sidecar =
+        home.path().join(files.iter().find(|file| file.extension().is_some_and(|end| end == "side")).unwrap());
+    let before = std::fs::read(&sidecar).unwrap();
+    let chosen = |part: &str| Request {
+        parts: Some(vec![part.to_owned()]),
+        ..request(Selection { actions: vec![action], ..Selection::default() })
+    };
+    erase(&home, &chosen("result"), NOW, &mut Entropy::system(), &mut |_| Ok(())).unwrap();
+    assert_eq!(deep(&home).erased, Some(1));
+    std::fs::write(&sidecar, &before).unwrap();
+    let report = verify(home.path(), &Options { deep: true, ..Options::default() }).unwrap();
+    let [problem] = &report.problems[..] else { panic!("{report}") };
+    assert_eq!((problem.code.as_str(), problem.place.line), ("erasure_unfinished", Some(2)));
+    assert!(
+        problem.message.contains("the payload `result`") && problem.message.ends_with("erase it again"),
+        "{report}"
+    );
+    // the record of an erasure that was made before the call completed does not speak of what came later
+    let folder = ledger_homes::folder();
+    let mut maker = Maker::new(folder.path(), 6);
+    let mut stream = maker.open();
+    let action = maker.call(&mut stream);
+    maker.close(stream);
+    let home = maker.home;
+    let chosen = request(Selection { actions: vec![action], ..Selection::default() });
+    let lock = home.lock().unwrap();
+    let erasure = Erasure::find(&lock, &chosen).unwrap();
+    erasure.record(&lock, &chosen, UnixNanos(ledger_homes::START), &mut Entropy::system(), &mut |_| Ok(())).unwrap();
+    drop(lock);
+    let report = deep(&home);
+    assert!(
+        matches!(&report.remarks[..], [remark] if remark.starts_with("3 payloads were recorded after")),
+        "{report}"
+    );
 }
 
 #[test]

@@ -5,15 +5,18 @@ mod ledger_homes;
 use counterseal::ErrorCode;
 use counterseal::clock::UnixNanos;
 use counterseal::ledger::index::IndexLine;
+use counterseal::ledger::lock::FileLock;
 use counterseal::ledger::ratchet::{Ratchet, append_note, last_note};
 use counterseal::ledger::verify::{Options, verify};
-use counterseal::ledger::{Entropy, Home};
+use counterseal::ledger::{Entropy, Home, StreamId};
+use counterseal_spool::{Identity, Spool};
 use ledger_homes::{Maker, folder};
 use std::fs::{self, Permissions};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 fn open(path: &Path) -> Result<Home, counterseal::Error> {
     Home::open_or_create(path, &mut Entropy::system())
@@ -227,10 +230,8 @@ fn strangers_in_a_home_are_told() {
     }
     // its process is gone with the lock
     drop(maker);
-    fs::write(folder_of.join("spool"), "no spool").unwrap();
-    let report = verify(home.path(), &Options::default()).unwrap();
-    assert!(report.remarks.iter().any(|remark| remark.contains("spool: its stream is closed")), "{report}");
-    fs::remove_file(folder_of.join("spool")).unwrap();
+    spools_of_a_closed_stream_are_told_apart(&home, id);
+    directories_without_records_are_told(&home);
     fs::remove_file(home.path().join("digest.key")).unwrap();
     assert_eq!(codes(), [("home_changed", "digest.key".to_owned())]);
     fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o770)).unwrap();
@@ -239,4 +240,104 @@ fn strangers_in_a_home_are_told() {
         report.remarks.iter().any(|remark| remark.contains("others can write into the home (mode 770)")),
         "{report}"
     );
+}
+
+/// A spool that says nothing new is what a kill leaves; anything else is a finding.
+fn spools_of_a_closed_stream_are_told_apart(home: &Home, stream: StreamId) {
+    let spool = home.stream_path(stream).join("spool");
+    let file = format!("streams/{stream}/spool");
+    let verified = || verify(home.path(), &Options::default()).unwrap();
+    let found = || {
+        let report = verified();
+        report.problems.iter().map(|problem| (problem.code.as_str(), problem.place.file.clone())).collect::<Vec<_>>()
+    };
+    for kept in [b"".as_slice(), [0; 8192].as_slice()] {
+        fs::write(&spool, kept).unwrap();
+        let report = verified();
+        assert!(report.holds(), "{report}");
+        assert!(report.remarks.iter().any(|remark| remark.contains("spool: its stream is closed")), "{report}");
+    }
+    fs::write(&spool, "no spool").unwrap();
+    assert_eq!(found(), [("entry_unknown", file.clone())]);
+    fs::remove_file(&spool).unwrap();
+    for (owner, record, holds) in [(stream.0, None, true), ([9; 16], None, false), (stream.0, Some(b"forged"), false)] {
+        let identity = Identity { stream: owner, boot: [1; 16], nonce: [2; 16], pid: 1 };
+        let (made, consumer) = Spool::create(&spool, 4096, &identity).unwrap();
+        if let Some(record) = record {
+            made.append(1, record.len(), Duration::ZERO, |bytes| bytes.copy_from_slice(record)).unwrap();
+        }
+        drop((made, consumer));
+        let report = verified();
+        assert_eq!(report.holds(), holds, "{report}");
+        assert_eq!(found(), if holds { vec![] } else { vec![("entry_unknown", file.clone())] });
+        fs::remove_file(&spool).unwrap();
+    }
+}
+
+/// What would be a stream and is in no index is said, and what lies in it as its spool is looked at.
+fn directories_without_records_are_told(home: &Home) {
+    let stream = StreamId([0xcd; 16]);
+    home.make_stream(stream).unwrap();
+    let spool = home.stream_path(stream).join("spool");
+    let said = |needle: &str| {
+        let report = verify(home.path(), &Options::default()).unwrap();
+        assert!(report.holds(), "{report}");
+        let name = format!("streams/{stream}");
+        let of_it: Vec<&String> = report.remarks.iter().filter(|remark| remark.starts_with(&name)).collect();
+        assert!(matches!(of_it[..], [remark] if remark.contains(needle)), "{needle}: {report}");
+    };
+    said("its process ended before its first record");
+    {
+        let _alive = FileLock::acquire(&home.stream_lock_path(stream)).unwrap();
+        said("its process runs and has recorded nothing yet");
+    }
+    let identity = Identity { stream: stream.0, boot: [1; 16], nonce: [2; 16], pid: 1 };
+    let (made, consumer) = Spool::create(&spool, 4096, &identity).unwrap();
+    made.append(1, 2, Duration::ZERO, |bytes| bytes.fill(1)).unwrap();
+    drop((made, consumer));
+    said("its spool holds 1 records");
+    fs::write(&spool, "no spool").unwrap();
+    let report = verify(home.path(), &Options::default()).unwrap();
+    let places: Vec<&str> = report.problems.iter().map(|problem| problem.place.file.as_str()).collect();
+    assert_eq!(places, [format!("streams/{stream}/spool")]);
+    fs::remove_dir_all(home.stream_path(stream)).unwrap();
+}
+
+/// What is counted is what holds, also where one segment has several findings.
+#[test]
+fn the_counts_of_a_damaged_segment_are_those_of_what_holds() {
+    let folder = folder();
+    let mut maker = Maker::new(folder.path(), 11);
+    let mut stream = maker.open();
+    for _ in 0..4 {
+        maker.call(&mut stream);
+    }
+    maker.seal(&mut stream);
+    for _ in 0..3 {
+        maker.call(&mut stream);
+    }
+    maker.seal(&mut stream);
+    let id = maker.home.streams().unwrap()[0];
+    let path = maker.home.segment_path(id, 1);
+    let whole = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    assert_eq!(lines.len(), 15);
+    let counted = |text: String| {
+        fs::write(&path, text).unwrap();
+        let report = verify(maker.home.path(), &Options::default()).unwrap();
+        let codes: Vec<&str> = report.problems.iter().map(|problem| problem.code.as_str()).collect();
+        assert_eq!(report.problems_found, codes.len() as u64);
+        (codes.join(" "), [report.records, report.sealed, report.doubtful, report.unsealed])
+    };
+    assert_eq!(counted(whole.clone()), (String::new(), [15, 15, 0, 0]));
+    // a changed record and a cut tail behind the first seal: what that seal holds still holds
+    let changed = lines[10].replace("\"kind\":\"completed\"", "\"kind\":\"completeD\"");
+    let text = [&lines[..10].concat(), changed.as_str(), &lines[11..13].concat()].concat();
+    assert_eq!(counted(text), ("record_changed records_cut".to_owned(), [13, 9, 4, 0]));
+    // one dropped before the first seal, a line that is no record, one doubled
+    let text = [&lines[..3].concat(), &lines[4..8].concat(), "garbage\n", &lines[9..].concat(), lines[14]].concat();
+    let (codes, counts) = counted(text);
+    assert_eq!(codes, "record_missing record_malformed record_moved");
+    assert_eq!(counts, [14, 0, 14, 0]);
+    let _still_open = stream;
 }

@@ -30,6 +30,9 @@ pub struct Leftover {
     pub refused: u64,
     /// Records refused for want of room, accounted for or not.
     pub refused_in_all: u64,
+    /// Whether the file has bytes and was never made a spool. One whose creation was cut short has none but zeros, unless
+    /// the kill fell between two words of its header.
+    pub stranger: bool,
     bytes: Vec<u8>,
     records: Vec<(u8, Range<usize>)>,
 }
@@ -49,7 +52,7 @@ pub fn read_leftover(path: &Path) -> Result<Leftover, LeftoverError> {
     let mut bytes = Vec::new();
     File::open(path)?.take((1 << 30) + HEADER as u64).read_to_end(&mut bytes)?;
     if word(&bytes, at::MAGIC) != Some(MAGIC) {
-        return Ok(Leftover::default());
+        return Ok(Leftover { stranger: bytes.iter().any(|byte| *byte != 0), ..Leftover::default() });
     }
     let [version, mode] = halves(word(&bytes, at::VERSION_MODE).unwrap_or(0));
     if version != VERSION {

@@ -6,7 +6,7 @@
 mod decode;
 mod encode;
 
-pub(crate) use decode::{Malformed, decode};
+pub(crate) use decode::{Decoded, Malformed, decode};
 pub(crate) use encode::{Measure, Omitted, Place, Record, Timed};
 
 /// The version this product writes; it reads every version up to it.

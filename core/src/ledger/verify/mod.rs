@@ -3,10 +3,12 @@
 //! Nothing is written and nothing locked, so a ledger can be verified while it is written: everything is read in the
 //! order opposite to the one it is written in (checkpoints, index, segments), so that what one file names is in the next.
 
+mod erasures;
 mod plan;
 mod report;
 mod segment;
 mod sidecar;
+mod spools;
 mod strangers;
 mod trust;
 
@@ -19,10 +21,11 @@ use super::lock::FileLock;
 use super::note::VerifierKey;
 use super::record::typed;
 use crate::error::{Error, ErrorCode};
+use erasures::Erasures;
 use plan::{Plan, SegmentPlan};
 use segment::{SegmentCheck, StreamState};
 use sidecar::Sidecar;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use trust::Trust;
 
@@ -43,27 +46,16 @@ pub struct Options {
 #[derive(Debug, Default)]
 struct Found {
     pruned: BTreeMap<(StreamId, u32), typed::Pruned>,
-    /// Which parts were erased; `None`: all.
-    erased: BTreeMap<ActionId, Option<BTreeSet<String>>>,
+    /// What was erased, as the records say.
+    erased: Erasures,
     /// Erased payloads.
     blank: Vec<(ActionId, String, Place)>,
     /// Good payloads.
     payloads: u64,
+    /// Good payloads that were recorded after an erasure of their call.
+    after_erasure: u64,
     /// Closed segments whose file is missing.
     missing: Vec<(StreamId, u32, Place)>,
-}
-
-impl Found {
-    fn erased(&mut self, erased: &typed::Erased) {
-        for action in &erased.action_ids {
-            let known = self.erased.entry(ActionId(action.0)).or_insert_with(|| Some(BTreeSet::new()));
-            match (&erased.parts, known.as_mut()) {
-                (None, _) => *known = None,
-                (Some(parts), Some(known)) => known.extend(parts.iter().cloned()),
-                (Some(_), None) => {}
-            }
-        }
-    }
 }
 
 /// Verifies the home at `path`.
@@ -81,7 +73,7 @@ pub fn verify(path: &Path, options: &Options) -> Result<Report, Error> {
     }
     let mut report = Report::default();
     strangers::writable_by_others(path, &mut report);
-    let files = list_segments(path, &mut report);
+    let (folders, files) = list_segments(path, &mut report);
     let trust = Trust::read(path, options, &mut report)?;
     if !options.copy && trust.home.is_some() {
         strangers::missing_digest_key(path, &mut report);
@@ -97,19 +89,19 @@ pub fn verify(path: &Path, options: &Options) -> Result<Report, Error> {
         }
     }
     let mut found = Found::default();
+    if options.deep {
+        found.erased = Erasures::read(path, &plan);
+    }
     for (stream, segments) in &plan.streams {
         let mut state = StreamState::default();
         for (nth, segment) in segments.iter().enumerate() {
-            let check = Check { path, options, trust: &trust, stream: *stream, last: nth + 1 == segments.len() };
-            let records = check.segment(segment, &mut state, &mut report, &mut found);
-            let sealed =
-                segment.seals.iter().rev().find(|(line, _)| *line < proved).map_or(0, |(_, seal)| seal.records);
-            report.sealed += sealed.min(records);
-            report.unsealed += records.saturating_sub(sealed);
+            let last = nth + 1 == segments.len();
+            let check = Check { path, options, trust: &trust, stream: *stream, last, proved };
+            check.segment(segment, &mut state, &mut report, &mut found);
         }
     }
     settle(&plan, options, found, &mut report);
-    strangers::spools(path, &plan, &mut report);
+    spools::check(path, &folders, &plan, trust.home.as_ref(), &mut report);
     Ok(report)
 }
 
@@ -121,27 +113,30 @@ struct Check<'a> {
     stream: StreamId,
     /// Whether it is the stream's last.
     last: bool,
+    /// How many lines of the index a checkpoint proves.
+    proved: u64,
 }
 
 impl Check<'_> {
-    fn segment(&self, plan: &SegmentPlan, state: &mut StreamState, report: &mut Report, found: &mut Found) -> u64 {
+    fn segment(&self, plan: &SegmentPlan, state: &mut StreamState, report: &mut Report, found: &mut Found) {
         let place = Place::segment(self.stream, plan.number, "jsonl");
         let file = match open_for_reading(&self.path.join(&place.file)) {
             Ok(file) => file,
             Err(error) if trust::is_missing(&error) => {
                 self.missing(plan, place, report, found);
-                return 0;
+                return;
             }
             Err(error) => {
                 report.problem(ProblemCode::FileUnreadable, place, format!("it cannot be read: {error}"));
-                return 0;
+                return;
             }
         };
         let sidecar = self.options.deep.then(|| {
             let path = self.path.join(Place::segment(self.stream, plan.number, "side").file);
             Sidecar::open(self.path, path, self.stream, plan.number, report)
         });
-        SegmentCheck::new(self.stream, self.trust.home.as_ref(), plan, report, found, state, sidecar).run(file)
+        SegmentCheck::new(self.stream, self.trust.home.as_ref(), plan, report, found, state, sidecar)
+            .run(file, self.proved);
     }
 
     fn missing(&self, plan: &SegmentPlan, place: Place, report: &mut Report, found: &mut Found) {
@@ -192,22 +187,30 @@ fn settle(plan: &Plan, options: &Options, found: Found, report: &mut Report) {
     }
     let mut erased = 0;
     for (action, part, place) in found.blank {
-        match found.erased.get(&action) {
-            Some(parts) if parts.as_ref().is_none_or(|parts| parts.contains(&part)) => erased += 1,
-            _ => {
-                let message = format!("the payload `{part}` of action `{action}` is erased and no record says so");
-                report.problem(ProblemCode::ErasedUnrecorded, place, message);
-            }
+        if found.erased.last(action, &part).is_some() {
+            erased += 1;
+        } else {
+            let message = format!("the payload `{part}` of action `{action}` is erased and no record says so");
+            report.problem(ProblemCode::ErasedUnrecorded, place, message);
         }
+    }
+    if found.after_erasure > 0 {
+        report.remark(format!(
+            "{} payloads were recorded after the payloads of their calls had been erased; erase those calls again",
+            found.after_erasure
+        ));
     }
     report.payloads = Some(found.payloads);
     report.erased = Some(erased);
 }
 
-/// Every file that stands where a segment or its sidecar would.
-fn list_segments(path: &Path, report: &mut Report) -> Vec<(StreamId, u32, &'static str)> {
+/// A file by its stream, segment and extension.
+type SegmentFile = (StreamId, u32, &'static str);
+
+/// Every directory that stands where a stream's would, and every file where a segment or its sidecar would.
+fn list_segments(path: &Path, report: &mut Report) -> (Vec<StreamId>, Vec<SegmentFile>) {
     let streams = path.join("streams");
-    let mut files = Vec::new();
+    let (mut known, mut files) = (Vec::new(), Vec::new());
     let list = |folder: &Path| -> std::io::Result<Vec<String>> {
         let names = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
         names.collect()
@@ -216,7 +219,7 @@ fn list_segments(path: &Path, report: &mut Report) -> Vec<(StreamId, u32, &'stat
         Ok(folders) => folders,
         Err(error) => {
             report.problem(ProblemCode::FileUnreadable, Place::file("streams"), format!("it cannot be read: {error}"));
-            return files;
+            return (known, files);
         }
     };
     for folder in folders {
@@ -227,6 +230,7 @@ fn list_segments(path: &Path, report: &mut Report) -> Vec<(StreamId, u32, &'stat
             strangers::entry(&folder, report);
             continue;
         };
+        known.push(stream);
         // gone between two looks: what it held is missed where the index names it
         for name in list(&place).unwrap_or_default() {
             if matches!(name.as_str(), "lock" | "spool") {
@@ -243,5 +247,6 @@ fn list_segments(path: &Path, report: &mut Report) -> Vec<(StreamId, u32, &'stat
         }
     }
     files.sort_unstable();
-    files
+    known.sort_unstable();
+    (known, files)
 }

@@ -60,6 +60,7 @@ problems! {
     PayloadChanged "payload_changed" "a payload is not what its record's hash says";
     PayloadMalformed "payload_malformed" "a line of the sidecar is not one";
     ErasedUnrecorded "erased_unrecorded" "a payload is erased and no record says so";
+    ErasureUnfinished "erasure_unfinished" "a record says a payload is erased and it is still there";
 }
 
 impl Serialize for ProblemCode {
@@ -163,8 +164,10 @@ pub struct Report {
     pub checkpoints: u64,
     /// Checkpoints held outside that were compared; `None` where none were given.
     pub outside: Option<u64>,
-    /// Records that a verified checkpoint covers.
+    /// Records that a verified checkpoint covers and that are what it covers.
     pub sealed: u64,
+    /// Records that a verified checkpoint covers in a seal that does not hold: the problems say where that begins.
+    pub doubtful: u64,
     /// Records that none covers yet: they could be cut off and rewritten unnoticed.
     pub unsealed: u64,
     /// Segments that were pruned, with the record that says so.
@@ -218,9 +221,13 @@ impl fmt::Display for Report {
         let verdict = if self.holds() { "the ledger verifies" } else { "the ledger does not verify" };
         write!(
             f,
-            "{verdict}: {} records in {} segments of {} streams, {} sealed by {} checkpoints, {} not sealed yet",
-            self.records, self.segments, self.streams, self.sealed, self.checkpoints, self.unsealed
+            "{verdict}: {} records in {} segments of {} streams, {} sealed by {} checkpoints, ",
+            self.records, self.segments, self.streams, self.sealed, self.checkpoints
         )?;
+        if self.doubtful > 0 {
+            write!(f, "{} under a seal that does not hold, ", self.doubtful)?;
+        }
+        write!(f, "{} not sealed yet", self.unsealed)?;
         match self.outside {
             Some(outside) => write!(f, "; compared with {outside} checkpoints held outside")?,
             None => write!(f, "; not compared with any checkpoint held outside")?,

@@ -39,6 +39,12 @@ pub(super) struct SegmentCheck<'a> {
     prev: [[u8; 64]; 2],
     tree: Tree,
     lines: u64,
+    /// Lines that are records, whatever became of them.
+    records: u64,
+    /// Records of the last seal that a checkpoint proves and that holds.
+    sealed: u64,
+    /// One past the highest number that a record had, or had to have.
+    reached: u64,
     bytes: u64,
     damaged: bool,
 }
@@ -66,13 +72,16 @@ impl<'a> SegmentCheck<'a> {
             prev: [hex::digits64(&plan.prev); 2],
             tree: Tree::new(),
             lines: 0,
+            records: 0,
+            sealed: 0,
+            reached: plan.first.unwrap_or(1),
             bytes: 0,
             damaged: false,
         }
     }
 
-    /// Reads the file to its end. Gives back how many records it has.
-    pub(super) fn run(mut self, file: File) -> u64 {
+    /// Reads the file to its end; a checkpoint proves the first `proved` lines of the index.
+    pub(super) fn run(mut self, file: File, proved: u64) {
         let mut reader = LineReader::new(file, 0);
         let mut seals = self.plan.seals.iter().peekable();
         loop {
@@ -98,11 +107,14 @@ impl<'a> SegmentCheck<'a> {
                 break;
             }
             self.record(line);
-            while let Some((_, seal)) = seals.next_if(|(_, seal)| seal.records <= self.lines) {
-                self.seal(seal);
+            self.reached = self.reached.max(self.expected);
+            while let Some((line, seal)) = seals.next_if(|(_, seal)| seal.records <= self.lines) {
+                if self.holds(seal) && *line < proved {
+                    self.sealed = seal.records;
+                }
             }
         }
-        self.finish()
+        self.finish(proved);
     }
 
     /// Whether all that was sealed has been read and more may follow.
@@ -121,6 +133,7 @@ impl<'a> SegmentCheck<'a> {
             self.lose();
             return;
         };
+        self.records += 1;
         let computed = raw.computed();
         let digits = hex::digits64(&computed);
         self.tree.push(&computed);
@@ -227,7 +240,7 @@ impl<'a> SegmentCheck<'a> {
             Record::Pruned(pruned) => {
                 self.found.pruned.insert((StreamId(pruned.stream.0), pruned.segment), (**pruned).clone());
             }
-            Record::Erased(erased) => self.found.erased(erased),
+            Record::Erased(erased) => self.found.erased.take(erased),
             Record::Closed(_) => self.state.closed = true,
             _ => {}
         }
@@ -236,10 +249,11 @@ impl<'a> SegmentCheck<'a> {
         }
     }
 
-    fn seal(&mut self, seal: &Seal) {
+    /// Whether the records up to here are those that were sealed.
+    fn holds(&mut self, seal: &Seal) -> bool {
         if self.damaged || seal.records != self.lines {
             // what is wrong has been named already, and every seal after it is broken by it
-            return;
+            return false;
         }
         let wrong = if seal.bytes != self.bytes {
             "they have another length"
@@ -248,32 +262,43 @@ impl<'a> SegmentCheck<'a> {
         } else if seal.root != self.tree.root() {
             "their root is another"
         } else {
-            return;
+            return true;
         };
         let message = format!("the first {} records are not those that were sealed: {wrong}", seal.records);
         self.problem_here(ProblemCode::SealMismatch, message);
         self.damaged = true;
+        false
     }
 
-    fn finish(mut self) -> u64 {
-        if let Some((_, last)) = self.plan.seals.last().filter(|(_, last)| last.records > self.lines && !self.damaged) {
-            let missing = last.records - self.lines;
-            let message = format!("{missing} sealed records are missing from here on");
-            self.problem_here(ProblemCode::RecordsCut, message);
-            self.damaged = true;
-        }
-        if self.plan.closed && self.plan.seals.last().is_some_and(|(_, l)| l.records < self.lines) && !self.damaged {
-            self.problem_here(
-                ProblemCode::RecordAdded,
-                "the closed segment has more records than were sealed".to_owned(),
-            );
+    fn finish(mut self, proved: u64) {
+        if let Some((_, last)) = self.plan.seals.last() {
+            // numbers tell what is missing at the end even where lines before it were damaged, dropped or doubled
+            let missing = match self.plan.first {
+                Some(first) => first.saturating_add(last.records).saturating_sub(self.reached),
+                None if self.damaged => 0,
+                None => last.records.saturating_sub(self.lines),
+            };
+            if missing > 0 {
+                let message = format!("{missing} sealed records are missing from here on");
+                self.problem_here(ProblemCode::RecordsCut, message);
+                self.damaged = true;
+            }
+            if self.plan.closed && last.records < self.lines && !self.damaged {
+                let message = "the closed segment has more records than were sealed".to_owned();
+                self.problem_here(ProblemCode::RecordAdded, message);
+            }
         }
         if let Some(sidecar) = self.sidecar.take() {
             sidecar.finish(!self.plan.closed, self.report);
         }
-        self.report.records += self.lines;
+        let covered = self.plan.seals.iter().rev().find(|(line, _)| *line < proved).map_or(0, |(_, seal)| seal.records);
+        // nothing may follow the last seal of a closed segment, so that what does is not "not sealed yet"
+        let covered = if self.plan.closed && covered > 0 { self.records } else { covered.min(self.records) };
+        self.report.records += self.records;
         self.report.bytes += self.bytes;
-        self.lines
+        self.report.sealed += self.sealed;
+        self.report.doubtful += covered.saturating_sub(self.sealed);
+        self.report.unsealed += self.records.saturating_sub(covered.max(self.sealed));
     }
 
     fn place(&self) -> Place {

@@ -65,7 +65,7 @@ impl Sidecar {
         let action = record.action_id().unwrap_or(NO_ACTION);
         for (part, hash) in &payload.0 {
             let Some(hash) = hash.as_ref().filter(|_| !self.missing) else { continue };
-            if let Err(error) = self.part(action, part, hash, record.seq(), report, found) {
+            if let Err(error) = self.part(action, part, hash, record, report, found) {
                 let place = Place::segment(self.stream, self.segment, "side").line(self.lines + 1, 0).seq(record.seq());
                 report.problem(ProblemCode::FileUnreadable, place, error.to_string());
                 self.missing = true;
@@ -78,7 +78,7 @@ impl Sidecar {
         action: ActionId,
         part: &str,
         hash: &Hash,
-        seq: u64,
+        record: &Record,
         report: &mut Report,
         found: &mut Found,
     ) -> io::Result<()> {
@@ -104,9 +104,11 @@ impl Sidecar {
             Some(line) => (judge(&line, action, part, hash), Some((line.at, line.text.len()))),
         };
         let place = Place::segment(self.stream, self.segment, "side");
-        let place = place.line(self.lines + 1, at.map_or(0, |(at, _)| at)).seq(seq);
+        let place = place.line(self.lines + 1, at.map_or(0, |(at, _)| at)).seq(record.seq());
+        let erased = found.erased.last(action, part);
         let outcome = match (outcome, at) {
             (Payload::Changed, Some((at, length))) => self.again(at, length, action, part, hash)?,
+            (Payload::Good, Some((at, length))) if erased.is_some() => self.again(at, length, action, part, hash)?,
             (outcome, _) => outcome,
         };
         match outcome {
@@ -119,7 +121,19 @@ impl Sidecar {
                 let message = format!("the payload `{part}` of action `{action}` is not what its record's hash says");
                 report.problem(ProblemCode::PayloadChanged, place, message);
             }
-            Payload::Good => found.payloads += 1,
+            Payload::Good => {
+                found.payloads += 1;
+                match erased {
+                    Some(erased) if record.time() <= erased => {
+                        let message = format!(
+                            "the payload `{part}` of action `{action}` is still there though a record says it was erased; erase it again"
+                        );
+                        report.problem(ProblemCode::ErasureUnfinished, place, message);
+                    }
+                    Some(_) => found.after_erasure += 1,
+                    None => {}
+                }
+            }
             Payload::Erased => found.blank.push((action, part.to_owned(), place)),
         }
         if let Some(reader) = &mut self.reader {
@@ -129,7 +143,7 @@ impl Sidecar {
         Ok(())
     }
 
-    /// A line that changed may be one that is being erased right now; under the home's lock nobody erases.
+    /// A line that changed, or is to be gone, may be one that is being erased right now; under the home's lock nobody erases.
     fn again(&self, at: u64, length: usize, action: ActionId, part: &str, hash: &Hash) -> io::Result<Payload> {
         let _lock = FileLock::acquire(&self.home_lock);
         let mut text = vec![0; length];

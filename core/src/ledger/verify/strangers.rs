@@ -1,10 +1,6 @@
 //! What lies in a home and is no part of a ledger, what is gone from it, and who may write into it.
 
-use super::plan::Plan;
 use super::report::{Place, ProblemCode, Report};
-use crate::ledger::id::StreamId;
-use crate::ledger::lock::FileLock;
-use counterseal_spool::{LeftoverError, read_leftover};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -32,33 +28,5 @@ pub(super) fn writable_by_others(path: &Path, report: &mut Report) {
                 found.mode() & 0o777
             ));
         }
-    }
-}
-
-/// Looks at the spools of streams that are closed: their process removes them as its last act.
-pub(super) fn spools(path: &Path, plan: &Plan, report: &mut Report) {
-    for (stream, segments) in &plan.streams {
-        let folder = path.join("streams").join(stream.to_string());
-        let spool = folder.join("spool");
-        let closed = segments.last().is_some_and(|last| last.closed);
-        // a live process may be about to open the next segment, or to remove it
-        if closed && spool.exists() && !FileLock::is_held(&folder.join("lock")).unwrap_or(false) {
-            closed_spool(*stream, &spool, report);
-        }
-    }
-}
-
-fn closed_spool(stream: StreamId, spool: &Path, report: &mut Report) {
-    let file = format!("streams/{stream}/spool");
-    match read_leftover(spool) {
-        Err(LeftoverError::Damaged(what)) => {
-            let place = Place { stream: Some(stream.to_string()), ..Place::file(file) };
-            let message = format!("it is no spool, and its stream is closed: {what}");
-            report.problem(ProblemCode::EntryUnknown, place, message);
-        }
-        Err(LeftoverError::Io(error)) if error.kind() == ErrorKind::NotFound => {}
-        _ => report.remark(format!(
-            "{file}: its stream is closed; its process was killed before it removed it, or it was put there since"
-        )),
     }
 }

@@ -92,8 +92,12 @@ fn print(report: &Report, console: &mut Console<'_>) {
     } else {
         console.tone(Tone::Bad, "the ledger does not verify")
     };
+    let doubtful = match report.doubtful {
+        0 => String::new(),
+        doubtful => format!("{doubtful} under a seal that does not hold, "),
+    };
     console.line(format_args!(
-        "{verdict}: {} in {} of {}, {} by {}, {} not sealed yet",
+        "{verdict}: {} in {} of {}, {} by {}, {doubtful}{} not sealed yet",
         counted(report.records, "record"),
         counted(report.segments, "segment"),
         counted(report.streams, "stream"),
