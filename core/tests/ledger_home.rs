@@ -1,5 +1,7 @@
 //! The home and its key ratchet: who may make and use one, and what a kill between two steps of a checkpoint leaves.
 
+#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
+
 mod ledger_homes;
 
 use counterseal::ErrorCode;
