@@ -226,3 +226,26 @@ def test_a_forked_child_records_its_own_calls(tmp_path: Path) -> None:
     assert len({record["action_id"] for record in decided}) == 3
     assert len({record["session"] for record in decided}) == 2
     assert cs.Ledger(tmp_path / "home").verify().ok
+
+
+def test_an_engine_that_cannot_be_closed_in_time_does_not_undo_a_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from counterseal import _configuration
+
+    monkeypatch.setattr(_configuration, "_EXIT_SECONDS", 0.0)
+    first = tmp_path / "first"
+    cs.configure(policy=ALLOW, home=first)
+    cs.guard_tool("tool", len)([1])
+    cs.flush()
+    index = first / "index"
+    kept = index.read_bytes()
+    index.unlink()
+    index.mkdir()
+    assert cs.configure(policy=ALLOW, home=tmp_path / "second").home == str(tmp_path / "second")
+    with pytest.raises(cs.LedgerError):
+        cs.close(0.0)
+    index.rmdir()
+    index.write_bytes(kept)
+    cs.close()
+    assert cs.Ledger(first).verify().ok
