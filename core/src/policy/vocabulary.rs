@@ -13,7 +13,13 @@ pub(crate) fn check(policy: &Policy, out: &mut Problems) {
     let mut look = |tag: &Placed<Tag>| {
         if !vocabulary.contains(&tag.value.0) {
             let message = format!("the tag `{}` is not in the vocabulary `tags`", tag.value.0);
-            out.unknown(&tag.at, message, &tag.value.0, vocabulary.iter().map(|known| &**known));
+            out.unknown(
+                &tag.at,
+                message,
+                &tag.value.0,
+                vocabulary.iter().map(|known| &**known),
+                "add it to `tags`, or take it out",
+            );
         }
     };
     for entry in policy.tools.entries() {
