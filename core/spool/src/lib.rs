@@ -7,12 +7,15 @@
 //! What holds:
 //! - A record is visible to a reader only after its commit marker, which is the absolute position of the record under a
 //!   secret nonce. A marker of an earlier lap, or one written by a record's own bytes, never matches.
+//! - Room that was given back is overwritten first: a spool holds nothing but what its consumer has not taken.
 //! - The file is allocated before it is mapped, so that no access can fail for want of disk space.
 //! - A forked child never touches its parent's mapping: every entry point compares [`generation`] first.
 //! - All unsafe code of Counterseal's core is in this crate, in `mapping`, `ring`, `fork` and `writeback`.
 
+mod consumer;
 mod doorbell;
 mod error;
+mod extent;
 mod fork;
 mod layout;
 mod leftover;
@@ -24,8 +27,10 @@ mod room;
 mod spool;
 mod writeback;
 
+pub use consumer::{Consumer, Read};
 pub use error::{AppendError, LeftoverError};
+pub use extent::{Extent, read_extent};
 pub use fork::generation;
 pub use leftover::{Leftover, read_leftover};
-pub use spool::{Consumer, Identity, Read, Spool, Statistics};
+pub use spool::{Identity, Spool, Statistics};
 pub use writeback::start_writeback;
