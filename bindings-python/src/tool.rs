@@ -75,11 +75,11 @@ pub(crate) fn risk(text: &str) -> Option<Risk> {
 
 #[pymethods]
 impl Tool {
-    /// `named`, `constants`, `rest`, `hidden` and `behind` are those of [`Layout::new`].
+    /// `named`, `constants`, `rest`, `hidden`, `receiver` and `behind` are those of [`Layout::new`].
     #[new]
     #[pyo3(signature = (
-        name, *, description, parameters, named, constants, rest, hidden, behind, defaults, tags, risk_of, connector,
-        action, cost_micro_usd,
+        name, *, description, parameters, named, constants, rest, hidden, receiver, behind, defaults, tags, risk_of,
+        connector, action, cost_micro_usd,
     ))]
     #[expect(clippy::too_many_arguments, reason = "called by keyword, from one place")]
     fn new(
@@ -91,6 +91,7 @@ impl Tool {
         constants: Vec<(String, Py<PyAny>)>,
         rest: Option<usize>,
         hidden: Vec<String>,
+        receiver: Option<(String, usize)>,
         behind: Option<Vec<(String, u8, Bound<'_, PyTuple>)>>,
         defaults: Vec<(String, Py<PyAny>)>,
         tags: Vec<String>,
@@ -111,7 +112,7 @@ impl Tool {
             action,
             cost_micro_usd,
         };
-        let layout = Layout::new(named, constants, rest, hidden, behind)?;
+        let layout = Layout::new(named, constants, rest, hidden, receiver, behind)?;
         let declared = Declared::new(spec, defaults).map_err(|error| raised(py, &error))?;
         declared.publish();
         Ok(Self { declared, layout })

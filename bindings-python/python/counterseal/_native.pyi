@@ -76,7 +76,12 @@ class Engine:
 @final
 class GuardedCallable:
     __dict__: dict[str, Any]
-    def __new__(cls, tool: Tool, body: Callable[..., Any]) -> GuardedCallable: ...
+    def __new__(
+        cls,
+        tool: Tool,
+        body: Callable[..., Any],
+        held: tuple[Callable[..., Any], tuple[object, ...], dict[str, object], Callable[..., Any]] | None = None,
+    ) -> GuardedCallable: ...
     @property
     def tool(self) -> Tool: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
@@ -123,6 +128,7 @@ class Tool:
         constants: list[tuple[str, object]],
         rest: int | None,
         hidden: list[str],
+        receiver: tuple[str, int] | None,
         behind: list[tuple[Any, ...]] | None,
         defaults: list[tuple[str, object]],
         tags: list[str],

@@ -64,6 +64,16 @@ pub(crate) unsafe fn exact_value<'a>(
     }
 }
 
+/// Whether an object is of an exact built-in type of data, which no class of a program makes.
+///
+/// # Safety
+/// `object` is alive.
+#[expect(unsafe_code, reason = "compares the pointer of a type")]
+pub(crate) unsafe fn is_plain(object: *mut ffi::PyObject) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { exact::is_data(object) }
+}
+
 /// Reads any object, which `depth` lists and maps are around, into a value that owns all it holds.
 pub(crate) fn owned_value(
     object: &Bound<'_, PyAny>,
