@@ -2,8 +2,9 @@
 
 mod calls;
 mod comprehension;
+mod host_pattern;
+mod hosts;
 mod kind;
-mod lower_case;
 mod operators;
 mod path;
 
