@@ -27,6 +27,7 @@ pub use compiled::{Compiled, Declared, compile};
 pub use lists::Lists;
 pub use types::{ArgumentType, ArgumentTypes};
 
+pub(crate) use lists::{instead_of_odd, odd_one};
 pub(crate) use types::MAX_SCHEMA_DEPTH;
 
 use crate::value::Value;

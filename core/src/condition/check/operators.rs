@@ -246,7 +246,7 @@ impl<'t> Checker<'t> {
                 let message = format!("`{}` is {}, which is in no list", left.node, one.kind());
                 return problem(at, message, "go through it, as in `list.exists(x, x in lists.name)`");
             }
-            // items of several types, or of a list the call brings: told apart in the call
+            // an empty list
             (_, Type::Any) if matches!(right.of, Type::Constants(_)) => {}
             (_, Type::Any) => {
                 let suggestion = format!("write `{}.exists(x, string(x) == …)`", right.node);
@@ -257,6 +257,12 @@ impl<'t> Checker<'t> {
                 let message = format!("`{}` is {}, and the list holds {}", left.node, one.kind(), item.kind());
                 return problem(at, message, "such a value is never in it");
             }
+        }
+        if let (Type::Int, Type::Constants(list)) = (&left.of, &right.of)
+            && let Some(item) = list.no_integer()
+        {
+            let message = format!("`{}` is an integer, and never `{item:?}`", left.node);
+            return problem(at, message, "hold integers in the list, or look up a `double(…)`");
         }
         if let (Type::Constants(list), Some(function)) = (&right.of, hosts::host(&left.node)) {
             for text in list.texts() {
