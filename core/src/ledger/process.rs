@@ -9,7 +9,8 @@ use super::health::{FlushReport, Health};
 use super::home::Home;
 use super::live::{Live, SyncTicket};
 use super::options::Options;
-use super::sink::Outbox;
+use super::ratchet::Ratchet;
+use super::sink::{Outbox, Sink};
 use crate::clock::UnixNanos;
 use crate::error::{Error, ErrorCode};
 use arc_swap::{ArcSwapOption, Guard};
@@ -35,21 +36,19 @@ impl Ledger {
     /// Opens the home at `home`, or makes it. Starts nothing: the stream and its writer begin with the first record.
     ///
     /// # Errors
-    /// As [`Home::open_or_create`].
+    /// As [`Home::open_or_create`]; [`ErrorCode::CheckpointKey`] where the home's key is missing or not the one that the last
+    /// checkpoint names; [`ErrorCode::LedgerIo`] where an outside sink cannot be written.
     pub fn open(home: &Path, options: Options) -> Result<Self, Error> {
-        Ok(Self::in_home(Home::open_or_create(home, &mut Entropy::system())?, options))
-    }
-
-    /// A ledger in a home that is open.
-    #[must_use]
-    pub fn in_home(home: Home, options: Options) -> Self {
-        Self {
+        let home = Home::open_or_create(home, &mut Entropy::system())?;
+        Ratchet::check(&home)?;
+        options.sinks.iter().try_for_each(Sink::check)?;
+        Ok(Self {
             home,
             options: Arc::new(options),
             live: ArcSwapOption::empty(),
             starting: AtomicU64::new(0),
             closed: AtomicBool::new(false),
-        }
+        })
     }
 
     /// Takes over the streams that dead processes left in a home: repairs their tails, takes what their spools held,

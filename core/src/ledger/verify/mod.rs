@@ -72,14 +72,13 @@ pub fn verify(path: &Path, options: &Options) -> Result<Report, Error> {
         .with("path", path.display()));
     }
     let mut report = Report::default();
-    strangers::writable_by_others(path, &mut report);
     let (folders, files) = list_segments(path, &mut report);
+    strangers::open_to_others(path, &folders, &mut report);
     let trust = Trust::read(path, options, &mut report)?;
     if !options.copy && trust.home.is_some() {
-        strangers::missing_digest_key(path, &mut report);
+        strangers::digest_key(path, &mut report);
     }
-    let index = trust::read_or_report(&path.join("index"), "index", &mut report);
-    let plan = Plan::read(&index, &trust.sizes(), &mut report);
+    let plan = Plan::of_home(path, &trust.sizes(), &mut report);
     let proved = trust.check_index(&plan, &mut report);
     for (stream, segment, extension) in files {
         let known = plan.streams.get(&stream).is_some_and(|known| known.iter().any(|plan| plan.number == segment));
