@@ -9,7 +9,7 @@ use counterseal::Error;
 use counterseal::clock::{Clock, UnixNanos};
 use counterseal::decide::{Enforcement, Layer, Layers, Options};
 use counterseal::guard::{Config, Guard};
-use counterseal::ledger::Home;
+use counterseal::ledger::{Home, Sink};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
@@ -60,7 +60,7 @@ pub(crate) struct PyEngine {
 impl PyEngine {
     /// Starts a guard and checks every tool of the program against its policy. Nothing is in force yet.
     #[new]
-    #[pyo3(signature = (*, policy, home, agent, mode, require_policy, manual_clock))]
+    #[pyo3(signature = (*, policy, home, agent, mode, require_policy, manual_clock, checkpoints=None))]
     fn new(
         py: Python<'_>,
         policy: Option<&Policy>,
@@ -69,11 +69,13 @@ impl PyEngine {
         mode: Option<&str>,
         require_policy: bool,
         manual_clock: Option<i64>,
+        checkpoints: Option<PathBuf>,
     ) -> PyResult<Self> {
         let layers = policy.map(|policy| Layer { name: Arc::from("local"), policy: Arc::clone(&policy.inner) });
         let options = Options { enforcement: mode.and_then(enforcement), require_policy };
         let started = py.detach(|| {
             let layers = Layers::new(layers.into_iter().collect(), options)?;
+            let sinks = checkpoints.map(|file| Sink::at(&file)).transpose()?.into_iter().collect();
             let clock = manual_clock.map_or(Clock::System, |start| Clock::manual(UnixNanos(start)));
             Guard::start(Config {
                 layers,
@@ -82,7 +84,7 @@ impl PyEngine {
                 clock,
                 previous: running().map(|engine| engine.guard.layers().version()),
                 observer: None,
-                ledger: counterseal::ledger::Options::default(),
+                ledger: counterseal::ledger::Options { sinks, ..counterseal::ledger::Options::default() },
             })
         });
         let guard = started.map_err(|error| raised(py, &error))?;

@@ -17,6 +17,10 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "`observe`, `step_up`, `progressive` or `block`; only tightens unless the policy says `may_loosen`",
     ),
     "home": ("COUNTERSEAL_HOME", "the directory that the processes of one agent share"),
+    "checkpoints": (
+        "COUNTERSEAL_CHECKPOINTS",
+        "file outside the home to which every checkpoint is appended too, best where the program cannot change it later",
+    ),
     "require_policy": (
         "COUNTERSEAL_REQUIRE_POLICY",
         "`1` to refuse every call while the policy decides nothing, `0` to allow and record it",

@@ -10,7 +10,7 @@ use super::home::Home;
 use super::live::{Live, SyncTicket};
 use super::options::Options;
 use super::ratchet::Ratchet;
-use super::sink::{Outbox, Sink};
+use super::sink::Outbox;
 use crate::clock::UnixNanos;
 use crate::error::{Error, ErrorCode};
 use arc_swap::{ArcSwapOption, Guard};
@@ -41,7 +41,7 @@ impl Ledger {
     pub fn open(home: &Path, options: Options) -> Result<Self, Error> {
         let home = Home::open_or_create(home, &mut Entropy::system())?;
         Ratchet::check(&home)?;
-        options.sinks.iter().try_for_each(Sink::check)?;
+        options.sinks.iter().try_for_each(|sink| sink.check(home.path()))?;
         Ok(Self {
             home,
             options: Arc::new(options),
