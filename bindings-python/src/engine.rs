@@ -60,6 +60,7 @@ pub(crate) struct PyEngine {
 impl PyEngine {
     /// Starts a guard and checks every tool of the program against its policy. Nothing is in force yet.
     #[new]
+    #[expect(clippy::too_many_arguments, reason = "one keyword of Python for each setting")]
     #[pyo3(signature = (*, policy, home, agent, mode, require_policy, manual_clock, checkpoints=None))]
     fn new(
         py: Python<'_>,
