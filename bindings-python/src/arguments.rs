@@ -97,7 +97,7 @@ impl Layout {
                 return Ok(value);
             }
         }
-        owned_map(&named)
+        capture::owned_map(py, &named)
     }
 
     /// Name and place of what was taken for a receiver and is an argument.
@@ -257,16 +257,6 @@ unsafe fn exact_map<'a>(named: &[Named<'a, '_>]) -> Result<Option<Value<'a>>, Fa
         }
     }
     Ok(Some(map(entries).map_err(Failure::from)?))
-}
-
-fn owned_map<'a>(named: &[Named<'a, '_>]) -> Result<Value<'a>, Failure> {
-    let mut budget = Budget::for_parts_of_a_map();
-    let mut entries = Vec::with_capacity(named.len());
-    for (name, object) in named {
-        let read = capture::owned_value(object, &mut budget, 1);
-        entries.push((name.clone(), read.map_err(|failure| failure.within(|| Step::Name(name.to_string())))?));
-    }
-    map(entries).map_err(Failure::from)
 }
 
 /// The generated function and its layout disagree, which only a defect of this package can cause.

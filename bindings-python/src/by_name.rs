@@ -100,7 +100,7 @@ fn missing_defaults<'a>(
     for (name, default) in &declared.defaults {
         if !given.cast::<PyDict>().is_ok_and(|given| given.contains(name).unwrap_or(false)) {
             let default = default.bind(given.py());
-            defaults.push((name.as_str(), capture::owned_value(default, &mut Budget::new(), 1)?));
+            defaults.push((name.as_str(), capture::owned_value(default, Budget::new(), 1)?));
         }
     }
     Ok(defaults)

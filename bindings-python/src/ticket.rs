@@ -59,7 +59,7 @@ impl Ticket {
     pub(crate) fn returned(&self, result: &Bound<'_, PyAny>) {
         let Some(ticket) = self.take() else { return };
         // SAFETY: the caller holds the result; no Python code runs while its value lives.
-        match unsafe { capture::value(result) } {
+        match unsafe { capture::value_once(result) } {
             Ok(Value::Opaque(_)) => ticket.complete(Outcome::Success, &Captured::Uncaptured),
             Ok(value) => ticket.complete(Outcome::Success, &Captured::Value(&value)),
             Err(failure) => {
