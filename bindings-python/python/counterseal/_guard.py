@@ -171,7 +171,9 @@ def _real(
 
 
 def _named_after(made: types.FunctionType, bare: Callable[..., Any], found: Analysed) -> types.FunctionType:
-    """Names and documentation for what stands before a method, a partial or a callable object."""
+    """Names, documentation and type hints for what stands before a method, a partial or a callable object."""
+    from ._shim import annotated_as
+
     for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
         value = getattr(bare, attribute, None)
         if value is None or (attribute == "__doc__" and isinstance(bare, functools.partial)):
@@ -179,6 +181,10 @@ def _named_after(made: types.FunctionType, bare: Callable[..., Any], found: Anal
         if value is not None:
             setattr(made, attribute, value)
     made.__wrapped__ = bare  # type: ignore[attr-defined]
+    if not isinstance(bare, functools.partial):
+        annotated_as(made, found.function)
+        # A callable object has no globals to look for names of hints in; the method of it that is called has them.
+        made.__wrapped__ = bare if isinstance(bare, types.MethodType) else found.body  # type: ignore[attr-defined]
     return made
 
 
@@ -211,7 +217,11 @@ def _fallback(
     held = (runs.function, runs.arguments, dict(runs.keywords), combined) if runs.arguments or runs.keywords else None
     made = _native.GuardedCallable(tool, function, held)
     unchecked: Any = made
-    functools.update_wrapper(unchecked, function)
+    # What a class holds is for its instances, and names like `__reduce__` among it would speak of this object.
+    functools.update_wrapper(unchecked, function, updated=() if isinstance(function, type) else ("__dict__",))
+    if isinstance(function, functools._lru_cache_wrapper):
+        for attribute in ("cache_info", "cache_clear", "cache_parameters"):
+            setattr(unchecked, attribute, getattr(function, attribute))
     return made
 
 
