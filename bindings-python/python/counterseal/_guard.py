@@ -56,10 +56,10 @@ def guard_tool(
             raise ConfigurationError(
                 f"`{what}` of `{name}` is a text of valid unicode, not `{given!r}`", code="tool_invalid", kind="config"
             )
-    injected = _texts("inject", inject)
+    injected = _texts("inject", name, inject)
     options: dict[str, Any] = {
         "description": _described(bare) if description is None else description,
-        "tags": _texts("tags", tags),
+        "tags": _texts("tags", name, tags),
         "risk_of": risk,
         "connector": connector,
         "action": action,
@@ -111,6 +111,13 @@ def guard(
 ) -> Any:
     """`guard_tool` as a decorator, with or without options; the tool's name is the function's unless one is given."""
 
+    if isinstance(function, str):
+        raise ConfigurationError(
+            f"`guard` takes a function, not the text `{function}`; write `@guard(name=...)` to name the tool",
+            code="tool_invalid",
+            kind="config",
+        )
+
     def decorate(function: _F) -> _F:
         return guard_tool(
             name if name is not None else _own_name(function),
@@ -129,6 +136,13 @@ def guard(
 
 def guard_tools(tools: Mapping[str, _F]) -> dict[str, _F]:
     """Each of `tools` guarded under its key."""
+    if not hasattr(tools, "items"):
+        raise ConfigurationError(
+            f"`guard_tools` takes functions by the names of their tools, not a `{type(tools).__name__}`; "
+            "write `guard_tools({name: function})`",
+            code="tool_invalid",
+            kind="config",
+        )
     return {name: guard_tool(name, function) for name, function in tools.items()}
 
 
@@ -298,10 +312,17 @@ def _check_injected(
             )
 
 
-def _texts(what: str, given: Iterable[str]) -> list[str]:
-    listed = [given] if isinstance(given, str) else list(given)
-    if isinstance(given, str) or not all(is_text(one) for one in listed):
-        raise ConfigurationError(f"`{what}` is a list of texts, not `{given!r}`", code="tool_invalid", kind="config")
+def _texts(what: str, tool: str, given: Iterable[str]) -> list[str]:
+    try:
+        listed = None if isinstance(given, (str, bytes)) else list(given)
+    except TypeError:
+        listed = None
+    if listed is None or not all(is_text(one) for one in listed):
+        raise ConfigurationError(
+            f"`{what}` of `{tool}` is a list of texts, not `{given!r}`; leave it out where there is none",
+            code="tool_invalid",
+            kind="config",
+        )
     return listed
 
 
