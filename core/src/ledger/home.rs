@@ -13,6 +13,7 @@ use super::id::HomeId;
 use super::lock::FileLock;
 use super::note::VerifierKey;
 use crate::error::{Error, ErrorCode};
+use crate::value::digest::DigestKey;
 use ed25519_dalek::SigningKey;
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
@@ -75,6 +76,7 @@ impl Home {
         let path = &absolute(path)?;
         make_directory(path)?;
         trust::check(path)?;
+        trust::check_secrets(path)?;
         if let Some(home) = Self::read(path)? {
             return Ok(home);
         }
@@ -230,6 +232,11 @@ impl Home {
             )
             .with("path", path.display())
         })
+    }
+
+    /// The check value of the key of keyed digests; `None` where the key is missing or damaged.
+    pub(crate) fn digest_key_check(&self) -> Option<[u8; 32]> {
+        self.digest_key().ok().map(|mut key| DigestKey::new(&mut key).check_value())
     }
 
     /// Waits for the home's lock, under which the index, the keys and the checkpoints are written.

@@ -57,7 +57,13 @@ pub(super) fn check(path: &Path) -> Result<(), Error> {
             return Err(unusable(&inside, message));
         }
     }
-    guarded().try_for_each(|(name, forbidden)| check_entry(&path.join(name), forbidden))
+    guarded().try_for_each(|(name, forbidden)| check_entry(&path.join(name), forbidden & 0o022))
+}
+
+/// Checks that nobody else can read the secrets of the home at `path`: asked by who is about to use them. A copy that is only
+/// read, a backup or a checkout, may have other modes.
+pub(super) fn check_secrets(path: &Path) -> Result<(), Error> {
+    SECRETS.into_iter().try_for_each(|name| check_entry(&path.join(name), 0o077))
 }
 
 /// Checks what is about to be read of another process's stream: its directory and its spool, out of which records come.
