@@ -350,6 +350,16 @@ def test_what_answers_alike_is_read_though_it_is_no_number() -> None:
     assert canonical(Unordered()) == b'{"k":{"$float":"NaN"}}'
 
 
+def test_fields_that_are_not_read_make_a_container_opaque() -> None:
+    class OfAttrs(dict):
+        __attrs_attrs__ = ("amount",)
+
+    class TextOfAttrs(str):
+        __attrs_attrs__ = ("amount",)
+
+    assert canonical([OfAttrs(a=1), TextOfAttrs("a")]).count(b"$opaque") == 2
+
+
 def test_views_of_a_large_container_count_once() -> None:
     class Own(list):
         def __iter__(self):

@@ -90,7 +90,12 @@ impl<'py> Reading<'py> {
     pub(super) fn value(&mut self, object: &Bound<'py, PyAny>, depth: u32) -> Result<Value<'static>, Failure> {
         self.budget.spend()?;
         if let Some(value) = self.scalar(object)? {
-            return if models::declares_fields(object)? { Ok(opaque(object)) } else { Ok(value) };
+            // Of these alone a class can be made that is data of its own besides.
+            let derived = object.is_instance_of::<PyString>()
+                || object.is_instance_of::<PyInt>()
+                || object.is_instance_of::<PyFloat>()
+                || matches!(value, Value::Bytes(_));
+            return if derived && models::declares_fields(object)? { Ok(opaque(object)) } else { Ok(value) };
         }
         if depth >= MAX_DEPTH {
             return Err(Failure::too_deep());
@@ -210,10 +215,10 @@ impl<'py> Reading<'py> {
         if !models::declares_fields(object)? {
             return Ok(stored);
         }
-        let fields = models::fields(self, object)?.unwrap_or_default();
-        let (Value::Map(mut entries), Value::Map(fields)) = (stored, self.named(fields.into_iter(), depth)?) else {
+        let (Value::Map(mut entries), Some(fields)) = (stored, models::fields(self, object)?) else {
             return Ok(opaque(object));
         };
+        let Value::Map(fields) = self.named(fields.into_iter(), depth)? else { return Ok(opaque(object)) };
         for (name, value) in fields {
             match entries.iter().find(|(held, _)| *held == name) {
                 Some((_, held)) if same(held, &value)? => {}

@@ -33,7 +33,10 @@ pub(super) fn tuple_fields(tuple: &Bound<'_, PyTuple>) -> Result<Option<Vec<Stri
     names.iter().map(|name| owned_text(&name)).collect::<Result<_, _>>().map(Some)
 }
 
-/// Whether the object's class, made by a program, is a dataclass with fields.
+/// Where classes that declare fields keep them: dataclasses, those of attrs, and models.
+const DECLARED_FIELDS: [&str; 3] = ["__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__"];
+
+/// Whether the object's class, made by a program, declares fields.
 #[expect(unsafe_code, reason = "asks for the flags of a type")]
 pub(super) fn declares_fields(object: &Bound<'_, PyAny>) -> Result<bool, Failure> {
     let kind = object.get_type();
@@ -41,8 +44,14 @@ pub(super) fn declares_fields(object: &Bound<'_, PyAny>) -> Result<bool, Failure
     if unsafe { ffi::PyType_GetFlags(kind.as_type_ptr()) } & ffi::Py_TPFLAGS_HEAPTYPE == 0 {
         return Ok(false);
     }
-    let declared = type_attribute(&kind, "__dataclass_fields__")?.and_then(|all| all.cast_into::<PyDict>().ok());
-    Ok(declared.is_some_and(|declared| !declared.is_empty()))
+    for place in DECLARED_FIELDS {
+        if let Some(declared) = type_attribute(&kind, place)?
+            && !declared.len().is_ok_and(|count| count == 0)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The fields of a dataclass or a pydantic model; `None` for anything else.
