@@ -70,6 +70,7 @@ impl Layout {
     /// # Safety
     /// `given` are alive and unchanged while the value lives, as for [`capture::exact_value`]; there are as many as the
     /// layout has places.
+    #[inline]
     #[expect(unsafe_code, reason = "lends text from Python objects without counting references")]
     pub(crate) unsafe fn capture<'a>(
         &'a self,

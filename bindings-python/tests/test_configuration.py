@@ -14,6 +14,7 @@ from pathlib import Path
 
 import counterseal as cs
 import pytest
+from conftest import broken_disk
 
 REFUSE = {
     "version": 1,
@@ -240,15 +241,10 @@ def test_an_engine_that_cannot_be_closed_in_time_does_not_undo_a_configuration(
     cs.configure(policy=ALLOW, home=first)
     cs.guard_tool("tool", len)([1])
     cs.flush()
-    index = first / "index"
-    kept = index.read_bytes()
-    index.unlink()
-    index.mkdir()
-    assert cs.configure(policy=ALLOW, home=tmp_path / "second").home == str(tmp_path / "second")
-    with pytest.raises(cs.LedgerError):
-        cs.close(0.0)
-    index.rmdir()
-    index.write_bytes(kept)
+    with broken_disk(first):
+        assert cs.configure(policy=ALLOW, home=tmp_path / "second").home == str(tmp_path / "second")
+        with pytest.raises(cs.LedgerError):
+            cs.close(0.0)
     cs.close()
     assert cs.Ledger(first).verify().ok
 

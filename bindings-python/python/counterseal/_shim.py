@@ -11,6 +11,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from . import _native
+from ._waiting import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,7 +80,7 @@ _KINDS = {
 
 _PREFIX = "_cs"
 _INSIDE = ("ticket", "result", "error", "iterator", "sent")
-_OUTSIDE = ("body", "admit", "wait", "pending", "failed", "returned", "exhausted", "base", "closing", "ended")
+_OUTSIDE = ("body", "admit", "wait", "resume", "pending", "failed", "returned", "exhausted", "base", "closing", "ended")
 _HELD = ("combined", "before", "keywords")
 
 
@@ -108,17 +109,19 @@ def generated(
     lines.append(f"    {names['ticket']} = {names['admit']}({given})")
     if waits:
         lines.append(f"    if {names['ticket']}.__class__ is {names['pending']}:")
-        lines.append(f"        {names['ticket']} = await {names['wait']}({names['ticket']})")
+        lines.append(f"        await {names['wait']}({names['ticket']})")
+        lines.append(f"        {names['ticket']} = {names['resume']}({', '.join([names['ticket'], given])})")
     lines.append("    try:" + template.format(call=_passed(parameters), **names).rstrip())
     lines.append(" return guarded")
     namespace: dict[str, Any] = {}
     # Built from identifiers of the body's own code object and fixed text alone.
     exec(_compiled("\n".join(lines), underneath), namespace)  # noqa: S102
-    admit, admit_or_wait = tool.hooks()
+    admit, admit_or_wait, resume = tool.hooks()
     made = namespace["make"](
         body,
         admit_or_wait if waits else admit,
         on_disk,
+        resume,
         _native.Pending,
         _native.failed,
         _native.returned,
@@ -230,14 +233,3 @@ def _passed(parameters: Sequence[Parameter]) -> str:
     """The same parameters as a call passes them on."""
     forms = {0: "{0}", 1: "{0}", 2: "*{0}", 3: "{0}={0}", 4: "**{0}"}
     return ", ".join(forms[one.kind].format(one.name) for one in parameters)
-
-
-async def on_disk(pending: _native.Pending) -> _native.Ticket:
-    """Waits for the disk on another thread where an asyncio loop runs, so that the wait does not hold it up."""
-    import asyncio
-
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return pending.wait()
-    return await loop.run_in_executor(None, pending.wait)

@@ -140,6 +140,7 @@ reason_codes! {
     ConditionFailed "condition_failed" "a condition could not be evaluated, which only tightens";
     MalformedArguments "malformed_arguments" "the arguments are not well-formed";
     CaptureFailed "capture_failed" "an argument could not be captured";
+    CallChanged "call_changed" "the arguments changed while the call waited";
     UnknownTag "unknown_tag" "the tool declares a tag that the policy's vocabulary does not have";
     NoApprover "no_approver" "a person has to say yes and nobody can be asked";
     Unrecorded "unrecorded" "the decision could not be recorded";

@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 pub enum Admission {
     /// It may, once.
     Run(Ticket),
-    /// It may as soon as its record is on the disk.
+    /// It may as soon as its record is on the disk; or it may now, but had to wait for room.
     Sync(PendingSync),
     /// It may not.
     Refused(Box<Refusal>),
@@ -72,7 +72,6 @@ impl Guard {
             return refused(tool.plan().refusal(ReasonCode::Unrecorded, Some(why)), None);
         };
         let now = self.clock.now();
-        self.record_policy_once(now);
         with_buffer(|canonical| {
             let captured = captured(arguments, canonical);
             let mut decision = match &captured {
@@ -100,7 +99,7 @@ impl Guard {
         call: &RecordedCall<'_>,
         value: Option<&Value<'_>>,
         canonical: &[u8],
-    ) -> Result<Option<SyncTicket>, Error> {
+    ) -> Result<Option<Box<OnItsWay>>, Error> {
         let RecordedCall { action_id, now, decision, context } = *call;
         let plan = tool.plan();
         let arguments = match (value, decision.record.args) {
@@ -111,6 +110,9 @@ impl Guard {
         let annotations = context.annotations.as_deref().map(|bytes| redacted_canonical(plan.redaction(), bytes));
         let arguments = arguments.as_deref().map(|canonical| Part { name: "arguments", canonical });
         let annotations = annotations.as_deref().map(|canonical| Part { name: "annotations", canonical });
+        // From here on the arguments are not read any more: recording may have to wait for room, and what they are lent from
+        // may change meanwhile.
+        self.record_policy_once(now);
         let entry = |parts: &[Part<'_>]| {
             let decided = Decided {
                 action_id,
@@ -130,11 +132,9 @@ impl Guard {
                 parts,
                 durable: false,
             };
-            if decision.record.sync == RecordSync::Durable && decision.effect == Effect::Run {
-                self.ledger.decided_durable(&decided).map(Some)
-            } else {
-                self.ledger.decided(&decided).map(|()| None)
-            }
+            let durable = decision.record.sync == RecordSync::Durable && decision.effect == Effect::Run;
+            let waits = self.ledger.decided_unless_waiting(&decided, durable)?;
+            Ok(waits.map(|sync| on_its_way(sync, decided.digest)))
         };
         match (arguments, annotations) {
             (Some(arguments), Some(annotations)) => entry(&[arguments, annotations]),
@@ -149,7 +149,7 @@ impl Guard {
         action_id: ActionId,
         now: UnixNanos,
         decision: Cow<'_, Decision>,
-        recorded: Result<Option<SyncTicket>, Error>,
+        recorded: Result<Option<Box<OnItsWay>>, Error>,
     ) -> Admission {
         if let Some(observer) = &self.observer {
             let id = recorded.is_ok().then_some(action_id);
@@ -161,7 +161,7 @@ impl Guard {
         let ticket = || Ticket::new(Arc::clone(self), Arc::clone(tool), action_id, now, decision.record.result);
         match (recorded, decision.effect) {
             (Ok(None), Effect::Run) => Admission::Run(ticket()),
-            (Ok(Some(sync)), Effect::Run) => Admission::Sync(PendingSync::new(ticket(), sync)),
+            (Ok(Some(record)), Effect::Run) => Admission::Sync(PendingSync::new(ticket(), record)),
             (Ok(_), Effect::Refused | Effect::Asked) => refused(decision.into_owned(), Some(action_id)),
             (Err(_), Effect::Run) if tool.plan().fail_mode() == FailMode::Open => {
                 count(&self.counters.unrecorded_run);
@@ -200,6 +200,19 @@ impl Guard {
     }
 }
 
+/// A record that was not taken at once.
+#[derive(Debug)]
+pub(super) struct OnItsWay {
+    pub(super) sync: SyncTicket,
+    /// The call's digest in it.
+    pub(super) digest: Option<[u8; 32]>,
+}
+
+#[cold]
+fn on_its_way(sync: SyncTicket, digest: Option<[u8; 32]>) -> Box<OnItsWay> {
+    Box::new(OnItsWay { sync, digest })
+}
+
 /// What of a call goes into its record beside the tool and the values.
 struct RecordedCall<'a> {
     action_id: ActionId,
@@ -209,7 +222,11 @@ struct RecordedCall<'a> {
 }
 
 /// The arguments with their canonical bytes in `canonical`, or why there are none.
-fn captured<'v>(arguments: Result<&'v Value<'v>, &Error>, canonical: &mut Vec<u8>) -> Result<&'v Value<'v>, Error> {
+#[inline]
+pub(super) fn captured<'v>(
+    arguments: Result<&'v Value<'v>, &Error>,
+    canonical: &mut Vec<u8>,
+) -> Result<&'v Value<'v>, Error> {
     let value = arguments.map_err(Error::clone)?;
     value::encode(value, canonical)?;
     Ok(value)
@@ -243,6 +260,6 @@ fn context_entry<'a>(guard: &'a Guard, context: &'a CallContext) -> ContextEntry
     }
 }
 
-fn refused(decision: Decision, action_id: Option<ActionId>) -> Admission {
+pub(super) fn refused(decision: Decision, action_id: Option<ActionId>) -> Admission {
     Admission::Refused(Box::new(Refusal { decision, action_id }))
 }

@@ -78,20 +78,33 @@ impl Ledger {
     pub fn decided<S: AsRef<str>>(&self, decided: &Decided<'_, S>) -> Result<(), Error> {
         let live = self.live()?;
         let Some(live) = live.as_ref() else { return Err(Self::closed_error()) };
-        let position = live.append(decided)?;
-        if decided.durable { live.wait_synced(position, self.options.sync_patience) } else { Ok(()) }
+        let taken = live.append(decided)?;
+        if decided.durable { live.wait_synced(taken.position, self.options.sync_patience) } else { Ok(()) }
     }
 
-    /// Records a decided call and gives a ticket that says when the disk has it, for callers that must not block.
+    /// Records a decided call without waiting for the disk. With `durable` it gives a ticket that says when the disk has the
+    /// record; without, one that is done already, and only where the record had to wait for room.
     ///
     /// # Errors
     /// As [`Ledger::decided`], but for the waiting.
-    pub fn decided_durable<S: AsRef<str>>(&self, decided: &Decided<'_, S>) -> Result<SyncTicket, Error> {
+    #[inline]
+    pub fn decided_unless_waiting<S: AsRef<str>>(
+        &self,
+        decided: &Decided<'_, S>,
+        durable: bool,
+    ) -> Result<Option<SyncTicket>, Error> {
         let live = self.live()?;
         let Some(live) = live.as_ref() else { return Err(Self::closed_error()) };
-        let position = live.append(decided)?;
-        live.spool.wake_consumer();
-        Ok(SyncTicket { live: Arc::clone(live), position })
+        let taken = live.append(decided)?;
+        let position = match (durable, taken.waited) {
+            (true, _) => {
+                live.spool.wake_consumer();
+                taken.position
+            }
+            (false, true) => 0,
+            (false, false) => return Ok(None),
+        };
+        Ok(Some(SyncTicket { live: Arc::clone(live), position }))
     }
 
     /// Records the end of a call.
