@@ -1,7 +1,7 @@
 //! A policy that was read and checked: what decisions are made on.
 
 use super::conditions::{Conditions, compile_all};
-use super::document::{Document, Record, Rule};
+use super::document::{Document, Record, Redact, Rule};
 use super::index::Index;
 use super::node::Node;
 use super::pattern::ToolPattern;
@@ -12,7 +12,7 @@ use super::words::Known;
 use super::{reach, version, vocabulary};
 use crate::call::ToolSpec;
 use crate::condition::Lists;
-use crate::decide::{Enforcement, FailMode, Verdict};
+use crate::decide::{Enforcement, FailMode, RecordLevel, Verdict};
 use crate::error::ErrorCode;
 use crate::redact::Redaction;
 use std::collections::BTreeSet;
@@ -107,6 +107,9 @@ impl Policy {
             Lists::default()
         });
         let redact = document.redact;
+        if let (Some(redact), Some(record)) = (&redact, &document.record) {
+            redacts_nothing(redact, record, out);
+        }
         let (keys, detect) = redact.map_or((None, None), |redact| (redact.keys, redact.detect));
         let keys: Vec<String> = keys.unwrap_or_default().into_iter().map(|key| key.0.to_string()).collect();
         Self {
@@ -123,7 +126,7 @@ impl Policy {
             rules,
             lists,
             redaction: Redaction::new(&keys, &detect.unwrap_or_default()),
-            record: document.record,
+            record: document.record.map(|record| record.value),
         }
     }
 
@@ -184,6 +187,17 @@ impl Policy {
         let places = self.index.candidates(&tool.name, &known.all);
         let found = places.into_iter().filter_map(|place| self.rules.get(usize::try_from(place).ok()?));
         found.filter(|rule| rule.rule.selects(&tool.source, &tool.name, known)).collect()
+    }
+}
+
+/// Notes a policy that says what to take out of its records and then keeps all of it: one of the two is a slip.
+fn redacts_nothing(redact: &Redact, record: &Placed<Record>, out: &mut Problems) {
+    let something = redact.keys.as_ref().is_some_and(|keys| !keys.is_empty())
+        || redact.detect.as_ref().is_some_and(|detect| !detect.is_empty());
+    let full = Some(RecordLevel::Full);
+    if something && record.args == full && record.result == full {
+        let message = "`redact` takes nothing out where arguments and results are recorded in full";
+        out.instead(&record.at, message, "write `args: redacted`, and `full` for the tools that need it");
     }
 }
 
