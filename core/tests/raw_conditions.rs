@@ -206,7 +206,7 @@ fn check(source: &str, lists: &Lists, types: &ArgumentTypes, args: &Value<'_>) -
                 if let Outcome::Failed(why) = condition.evaluate(&Facts { args }) {
                     assert!(!why.ends_with("panicked"), "panicked: {why}");
                 }
-                let _ = condition.contradiction();
+                let _ = (condition.contradiction(), condition.never_holds(), condition.covers(&condition));
             }
         }
     }

@@ -8,6 +8,7 @@
 mod bounds;
 mod check;
 mod compiled;
+mod demands;
 mod evaluate;
 mod failure;
 mod fence;
