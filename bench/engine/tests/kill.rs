@@ -171,3 +171,45 @@ fn forked_children_write_streams_of_their_own_and_close_them() {
     check(folder.path());
     assert_eq!(std::fs::read_dir(home.join("streams")).unwrap().count(), 4);
 }
+
+/// Several processes start at once over what two killed ones left: each orphan is taken over by one of them, whole.
+#[test]
+fn processes_that_start_at_once_take_over_each_orphan_once() {
+    for _ in 0..trials(30) {
+        let folder = tempfile::tempdir().unwrap();
+        let acts = folder.path().join("acts");
+        for _ in 0..2 {
+            kill_after(folder.path(), 64, Duration::from_millis(3), &[]);
+        }
+        // the second one took over what the first had left; its own stream is an orphan, and so may be the first's
+        let home = folder.path().join("home");
+        let start = || {
+            Command::new(env!("CARGO_BIN_EXE_counterseal-bench"))
+                .args(["crash-child", "--calls", "50", "--home"])
+                .arg(&home)
+                .arg("--acts")
+                .arg(&acts)
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap()
+        };
+        let mut racers = [(); 4].map(|()| start());
+        for racer in &mut racers {
+            assert!(racer.wait().unwrap().success());
+        }
+        assert_eq!(Ledger::recover(&home, &Options::default()).unwrap(), 0, "an orphan is left");
+        check(folder.path());
+        let mut recovered = BTreeMap::new();
+        for stream in std::fs::read_dir(home.join("streams")).unwrap() {
+            let folder = stream.unwrap().path();
+            assert!(!folder.join("spool").exists(), "a spool is left");
+            let texts = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
+            let texts = texts.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+            let text: String = texts.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+            assert_eq!(text.matches("\"kind\":\"closed\"").count(), 1);
+            recovered.insert(folder, text.matches("\"kind\":\"recovered\"").count());
+        }
+        assert_eq!(recovered.values().filter(|count| **count == 1).count(), 2, "{recovered:?}");
+        assert!(recovered.values().all(|count| *count <= 1), "{recovered:?}");
+    }
+}
