@@ -51,8 +51,13 @@ impl Guard {
         arguments: Result<&Value<'_>, &Error>,
         context: &CallContext,
     ) -> Admission {
-        // a panic in here is a defect of ours, and the one thing it must not do is let the call run
-        catch_unwind(AssertUnwindSafe(|| self.admit_uncontained(tool, arguments, context))).unwrap_or_else(|_| {
+        self.contained(tool, || self.admit_uncontained(tool, arguments, context))
+    }
+
+    /// A panic in `admit` is a defect of ours, and the one thing it must not do is let the call run.
+    #[inline]
+    fn contained(&self, tool: &Tool, admit: impl FnOnce() -> Admission) -> Admission {
+        catch_unwind(AssertUnwindSafe(admit)).unwrap_or_else(|_| {
             count(&self.counters.panics);
             refused(tool.plan().refusal(ReasonCode::Internal, None), None)
         })
@@ -262,4 +267,49 @@ fn context_entry<'a>(guard: &'a Guard, context: &'a CallContext) -> ContextEntry
 
 pub(super) fn refused(decision: Decision, action_id: Option<ActionId>) -> Admission {
     Admission::Refused(Box::new(Refusal { decision, action_id }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{PROGRAM_SOURCE, ToolSpec};
+    use crate::clock::Clock;
+    use crate::decide::{Layers, Options};
+    use crate::guard::Config;
+    use crate::ledger;
+
+    #[test]
+    fn a_panic_of_the_engine_refuses_the_call_and_no_other() {
+        let home = tempfile::tempdir().unwrap();
+        let guard = Guard::start(Config {
+            layers: Layers::new(Vec::new(), Options::default()).unwrap(),
+            home: home.path().join("home"),
+            agent: None,
+            clock: Clock::System,
+            previous: None,
+            observer: None,
+            ledger: ledger::Options::default(),
+        })
+        .unwrap();
+        let spec = ToolSpec { name: "tool".into(), source: PROGRAM_SOURCE.into(), ..ToolSpec::default() };
+        let tool = guard.tool(spec).unwrap();
+        for panics in 1..=3 {
+            let admission = guard.contained(&tool, || panic!("a defect"));
+            let Admission::Refused(refusal) = admission else { panic!("the call runs") };
+            assert_eq!(refusal.decision.reason_code, ReasonCode::Internal);
+            assert_eq!(guard.health().panics, panics);
+        }
+        let context = CallContext {
+            agent: None,
+            user: None,
+            session: "s-1".into(),
+            implicit: false,
+            run: None,
+            parent: None,
+            call_id: None,
+            annotations: None,
+            enforcement: None,
+        };
+        assert!(matches!(guard.admit(&tool, Ok(&Value::Map(Vec::new())), &context), Admission::Run(_)));
+    }
 }
