@@ -231,6 +231,55 @@ def test_a_forked_child_records_its_own_calls(tmp_path: Path) -> None:
     assert cs.Ledger(tmp_path / "home").verify().ok
 
 
+def test_a_fork_while_threads_record_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    if not hasattr(os, "fork"):
+        pytest.skip("this system cannot fork")
+    program = f"""
+        import os, threading
+        import counterseal as cs
+        cs.configure(policy={ALLOW!r}, home={str(tmp_path / "home")!r})
+        tool = cs.guard_tool("tool", lambda n: n)
+        made, stop, started = [], threading.Event(), threading.Semaphore(0)
+        def work(who):
+            for number in range(5_000):
+                if stop.is_set():
+                    break
+                made.append(tool(f"{{who}}-{{number}}"))
+                started.release()
+        threads = [threading.Thread(target=work, args=(who,)) for who in range(4)]
+        for thread in threads:
+            thread.start()
+        children = []
+        for nth in range(6):
+            for _ in range(20):
+                started.acquire()
+            child = os.fork()
+            if child == 0:
+                for number in range(20):
+                    tool(f"child{{nth}}-{{number}}")
+                cs.close()
+                os._exit(0)
+            children.append(child)
+            made += [f"child{{nth}}-{{number}}" for number in range(20)]
+        stop.set()
+        for thread in threads:
+            thread.join()
+        for one in children:
+            assert os.waitpid(one, 0)[1] == 0
+        cs.close()
+        print(*made)
+        """
+    made = child(program).split()
+    ledger = cs.Ledger(tmp_path / "home")
+    decided = {record["action_id"] for record in ledger if record["kind"] == "decided"}
+    sidecars = [file.read_text().splitlines() for file in (tmp_path / "home" / "streams").glob("*/*.side")]
+    lines = [json.loads(line) for lines in sidecars for line in lines]
+    recorded = [line["payload"]["n"] for line in lines if line["part"] == "arguments" and line["action_id"] in decided]
+    assert len(recorded) > 200
+    assert sorted(recorded) == sorted(made)
+    assert ledger.verify(deep=True).ok
+
+
 def test_an_engine_that_cannot_be_closed_in_time_does_not_undo_a_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
