@@ -92,6 +92,7 @@ impl Home {
     /// # Errors
     /// [`ErrorCode::LedgerNotFound`] where there is none; else as [`Self::open_or_create`].
     pub fn open(path: &Path) -> Result<Self, Error> {
+        written_out(path)?;
         let missing = || {
             Error::new(
                 ErrorCode::LedgerNotFound,
@@ -263,14 +264,26 @@ fn make_directory(path: &Path) -> Result<(), Error> {
     })
 }
 
-/// The path from the root. `~` is the shell's word: here it would become a folder of that name.
-fn absolute(path: &Path) -> Result<PathBuf, Error> {
-    let unusable = |why: String| {
-        Error::new(ErrorCode::HomeUnusable, format!("the home `{}` cannot be used: {why}", path.display()))
-            .with("path", path.display())
-    };
-    if path.starts_with("~") {
-        return Err(unusable("`~` is not expanded; write the path out".to_owned()));
+/// Whether a path begins with the shell's word for somebody's home (`~`, `~name`), which would become a folder of that name.
+pub(super) fn asks_for_a_shell(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().starts_with(b"~")
+}
+
+/// Refuses a home that only a shell could find, in every way to one.
+pub(super) fn written_out(path: &Path) -> Result<(), Error> {
+    if asks_for_a_shell(path) {
+        return Err(unusable(path, "`~` is not expanded; write the path out"));
     }
-    std::path::absolute(path).map_err(|error| unusable(error.to_string()))
+    Ok(())
+}
+
+/// The path from the root.
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    written_out(path)?;
+    std::path::absolute(path).map_err(|error| unusable(path, &error.to_string()))
+}
+
+fn unusable(path: &Path, why: &str) -> Error {
+    Error::new(ErrorCode::HomeUnusable, format!("the home `{}` cannot be used: {why}", path.display()))
+        .with("path", path.display())
 }

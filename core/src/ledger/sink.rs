@@ -1,6 +1,7 @@
 //! Where checkpoints go besides the home, so that a ledger cut back to an earlier checkpoint is noticed.
 
 use super::files::{io_error, open_file};
+use super::home::asks_for_a_shell;
 use super::note::whole_notes;
 use crate::error::{Error, ErrorCode};
 use std::io::Read as _;
@@ -20,7 +21,7 @@ impl Sink {
     /// # Errors
     /// [`ErrorCode::ConfigInvalid`] for a path that the shell would have to expand, or none.
     pub fn at(path: &Path) -> Result<Self, Error> {
-        if path.starts_with("~") {
+        if asks_for_a_shell(path) {
             return Err(unusable(path, "`~` is not expanded; write the path out"));
         }
         std::path::absolute(path).map(Self::File).map_err(|error| unusable(path, &error.to_string()))

@@ -1,7 +1,7 @@
 //! `ledger verify | tail | show | erase`.
 
 use crate::made_home::{action, make};
-use crate::running::{Ran, run};
+use crate::running::{Ran, binary, run};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -160,4 +160,29 @@ fn a_file_of_checkpoints_that_cannot_be_written_is_told_before_anything_is_recor
     let document = ledger(directory.path(), &["verify", "--deep", "--json"]).json();
     assert_eq!((&document["ok"], &document["erased"]), (&true.into(), &0.into()), "{document}");
     assert_eq!(ledger(directory.path(), &["tail", "--kind", "erased"]).stdout, "no such record\n");
+}
+
+#[test]
+fn a_tilde_that_no_shell_expanded_is_refused_by_every_command_and_in_the_environment() {
+    let directory = tempfile::tempdir().unwrap();
+    // also where a directory is really called so
+    for home in ["~/home", "~nobody"] {
+        let literal = directory.path().join(home);
+        std::fs::create_dir_all(literal.parent().unwrap()).unwrap();
+        make(&literal, &directory.path().join(format!("outside{}", home.len())));
+        let action = "0".repeat(32);
+        let erase = ["ledger", "erase", "--user", "u-1", "--reason", "r", "--by", "b", "--yes"];
+        for command in [&["init"][..], &["ledger", "verify"], &["ledger", "tail"], &["ledger", "show", &action], &erase]
+        {
+            let named = run(directory.path(), &[command, &["--home", home]].concat());
+            let output = binary(directory.path()).args(command).env("COUNTERSEAL_HOME", home).output().unwrap();
+            for (code, said) in
+                [(Some(named.code), named.stderr), (output.status.code(), String::from_utf8(output.stderr).unwrap())]
+            {
+                let wanted =
+                    format!("counterseal: the home `{home}` cannot be used: `~` is not expanded; write the path out\n");
+                assert_eq!((code, said), (Some(3), wanted), "{command:?}");
+            }
+        }
+    }
 }

@@ -16,6 +16,7 @@ pub use report::{Place, Problem, ProblemCode, Report};
 
 use super::entry::ActionId;
 use super::files::open_for_reading;
+use super::home::written_out;
 use super::id::StreamId;
 use super::lock::FileLock;
 use super::note::VerifierKey;
@@ -66,9 +67,10 @@ struct Found {
 /// Verifies the home at `path`.
 ///
 /// # Errors
-/// [`ErrorCode::LedgerNotFound`] where there is no ledger, or what is held outside cannot be read. Everything that is
-/// wrong with the ledger itself is in the report.
+/// [`ErrorCode::HomeUnusable`] for a path that the shell would have to expand, [`ErrorCode::LedgerNotFound`] where there is
+/// no ledger, or what is held outside cannot be read. Everything that is wrong with the ledger itself is in the report.
 pub fn verify(path: &Path, options: &Options) -> Result<Report, Error> {
+    written_out(path)?;
     if !["home.json", "index", "streams"].iter().any(|name| path.join(name).exists()) {
         return Err(Error::new(
             ErrorCode::LedgerNotFound,
