@@ -111,11 +111,20 @@ def _tool(tool: _ToolName) -> str | _native.Tool:
         raise ConfigurationError(
             f"a tool's name is a text of valid unicode, not `{tool!r}`", code="tool_invalid", kind="config"
         )
+    from functools import partial
+
     from ._shim import tool_of
 
     found = tool_of(tool)
     if found is not None:
         return found
+    if isinstance(tool, partial) and tool_of(tool.func) is not None:
+        raise ConfigurationError(
+            f"this is a partial of the guarded function `{getattr(tool.func, '__name__', tool.func)!s}`; give that function"
+            " itself, and what the partial holds among the arguments",
+            code="tool_invalid",
+            kind="config",
+        )
     raise ConfigurationError(
         f"`{getattr(tool, '__name__', tool)!s}` is not guarded; give the tool's name, or the function that `guard_tool` returned",
         code="tool_invalid",
