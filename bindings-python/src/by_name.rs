@@ -4,7 +4,7 @@ use crate::capture::{self, Budget, Failure};
 use crate::context;
 use crate::decision::Decision;
 use crate::declared::Declared;
-use crate::errors::{contained, raised};
+use crate::errors::{contained, raised, unless_ending};
 use crate::pending::Pending;
 use crate::tool::{Tool, admitted, refusal};
 use counterseal::call::{PROGRAM_SOURCE, ToolSpec};
@@ -19,6 +19,10 @@ use std::sync::Arc;
 /// Decides without recording or counting anything.
 #[pyfunction]
 pub(crate) fn check(py: Python<'_>, tool: &Bound<'_, PyAny>, arguments: &Bound<'_, PyAny>) -> PyResult<Decision> {
+    checked(py, tool, arguments).map_err(|error| unless_ending(py, error))
+}
+
+fn checked(py: Python<'_>, tool: &Bound<'_, PyAny>, arguments: &Bound<'_, PyAny>) -> PyResult<Decision> {
     let declared = declared(tool)?;
     let planned = declared.planned(py)?;
     let Some(planned) = planned.as_ref() else { return Err(contained(py, "check")) };
@@ -37,6 +41,14 @@ pub(crate) fn check(py: Python<'_>, tool: &Bound<'_, PyAny>, arguments: &Bound<'
 /// or one that holds once its record is on the disk.
 #[pyfunction]
 pub(crate) fn enforce<'py>(
+    py: Python<'py>,
+    tool: &Bound<'py, PyAny>,
+    arguments: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    enforced(py, tool, arguments).map_err(|error| unless_ending(py, error))
+}
+
+fn enforced<'py>(
     py: Python<'py>,
     tool: &Bound<'py, PyAny>,
     arguments: &Bound<'py, PyAny>,

@@ -1,10 +1,13 @@
 //! A decision as Python sees it: values under names, made when they are asked for.
 
-use counterseal::decide;
+use counterseal::decide::{self, Effect, Enforcement, ReasonCode, RecordSettings, Verdict};
 use counterseal::ledger::ActionId;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// What was decided of one call and why.
 #[pyclass(frozen, module = "counterseal")]
@@ -98,20 +101,89 @@ impl Decision {
         Ok(all)
     }
 
+    /// What pickle and copy keep: everything that can be asked of it.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyDict>,))> {
+        Ok((py.import("counterseal._native")?.getattr("restored_decision")?, (self.to_dict(py)?,)))
+    }
+
     fn __repr__(&self) -> String {
         let (verdict, code) = (self.inner.verdict.as_str(), self.reason_code());
         format!("Decision(decision='{verdict}', effect='{}', reason_code='{code}')", self.inner.effect.as_str())
     }
 }
 
+/// The decision that `to_dict` gave this of.
+#[pyfunction]
+pub(crate) fn restored_decision(state: &Bound<'_, PyDict>) -> PyResult<Decision> {
+    let optional = |name: &str| Ok::<_, PyErr>(text(state, name)?.map(Arc::from));
+    let rules: Vec<String> = state.get_item("rules")?.map_or_else(|| Ok(Vec::new()), |rules| rules.extract())?;
+    let inner = decide::Decision {
+        verdict: one_of(state, "decision", [Verdict::Allow, Verdict::RequireApproval, Verdict::Deny], Verdict::as_str)?,
+        effect: one_of(state, "effect", [Effect::Run, Effect::Refused, Effect::Asked], Effect::as_str)?,
+        reason_code: one_of(state, "reason_code", ReasonCode::ALL.iter().copied(), ReasonCode::as_str)?,
+        reason: optional("reason")?,
+        reason_for_agent: optional("reason_for_agent")?,
+        rules: rules.into_iter().map(Arc::from).collect(),
+        policy: text(state, "policy")?.and_then(|digits| unhex(&digits)).ok_or_else(|| unfit("policy"))?,
+        enforcement: one_of(
+            state,
+            "enforcement",
+            [Enforcement::Observe, Enforcement::StepUp, Enforcement::Progressive, Enforcement::Block],
+            Enforcement::as_str,
+        )?,
+        detail: optional("detail")?,
+        // the call is recorded by now, and nobody can ask a decision how
+        record: RecordSettings::default(),
+    };
+    Ok(Decision::new(inner, text(state, "action_id")?))
+}
+
+fn text(state: &Bound<'_, PyDict>, name: &str) -> PyResult<Option<String>> {
+    state.get_item(name)?.map_or(Ok(None), |text| text.extract())
+}
+
+fn one_of<T: Copy>(
+    state: &Bound<'_, PyDict>,
+    name: &str,
+    all: impl IntoIterator<Item = T>,
+    written: fn(T) -> &'static str,
+) -> PyResult<T> {
+    let given = text(state, name)?.unwrap_or_default();
+    all.into_iter().find(|one| written(*one) == given).ok_or_else(|| unfit(name))
+}
+
+fn unfit(name: &str) -> PyErr {
+    PyValueError::new_err(format!(
+        "this is no decision of this version of counterseal: `{name}` is missing or not known; restore it with the version that made it"
+    ))
+}
+
+/// The package's enumerations, kept from its import on: an end of the interpreter imports nothing any more.
+static WORDS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+
+/// Keeps the enumerations, when the package is imported.
+pub(crate) fn keep(py: Python<'_>) -> PyResult<()> {
+    WORDS.get_or_try_init(py, || py.import("counterseal._words").map(Bound::unbind)).map(drop)
+}
+
 /// A member of one of the package's enumerations, which are `str`.
 fn word<'py>(py: Python<'py>, class: &str, text: &str) -> PyResult<Bound<'py, PyAny>> {
-    py.import("counterseal._words")?.getattr(class)?.call1((text,))
+    keep(py)?;
+    let words = WORDS.get(py).ok_or_else(|| PyValueError::new_err("the words of decisions are gone"))?;
+    words.bind(py).getattr(class)?.call1((text,))
 }
 
 /// 32 hex characters.
 pub(crate) fn action_text(id: ActionId) -> String {
     hex(&id.0)
+}
+
+fn unhex(digits: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    for (place, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(digits.get(place * 2..place * 2 + 2)?, 16).ok()?;
+    }
+    (digits.len() == 64).then_some(bytes)
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -3,7 +3,7 @@
 //! They are plain `METH_FASTCALL` functions: under the stable ABI that is the cheapest way from Python into native code
 //! with any number of arguments (a native `__call__` costs three times as much). Nothing may unwind out of them.
 
-use crate::errors::contained;
+use crate::errors::{contained, unless_ending};
 use crate::pending::Pending;
 use crate::ticket::Ticket;
 use crate::tool::{Admitted, Tool};
@@ -98,7 +98,7 @@ unsafe fn before<'py>(
     match done.unwrap_or_else(|_| Err(contained(py, &tool.declared.spec.name))) {
         Ok(object) => object.into_ptr(),
         Err(error) => {
-            error.restore(py);
+            unless_ending(py, error).restore(py);
             std::ptr::null_mut()
         }
     }
@@ -110,7 +110,9 @@ pub(crate) fn admit_objects<'py>(tool: &Bound<'py, Tool>, given: &[&Bound<'py, P
     let pointers: Vec<_> = given.iter().map(|object| object.as_ptr()).collect();
     // SAFETY: `given` holds the objects until this returns.
     let decide = || unsafe { waited(tool.py(), tool.get(), &pointers) };
-    catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| Err(contained(tool.py(), &tool.get().declared.spec.name)))
+    catch_unwind(AssertUnwindSafe(decide))
+        .unwrap_or_else(|_| Err(contained(tool.py(), &tool.get().declared.spec.name)))
+        .map_err(|error| unless_ending(tool.py(), error))
 }
 
 /// A ticket, however long the call has to wait for it.

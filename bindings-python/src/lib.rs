@@ -20,10 +20,37 @@ mod policy;
 mod ticket;
 mod tool;
 
+use pyo3::exceptions::PyImportError;
+use pyo3::ffi;
 use pyo3::prelude::*;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// The interpreter that imported the module; -1 before.
+static INTERPRETER: AtomicI64 = AtomicI64::new(-1);
+
+/// Refuses a second interpreter of the process: the engine in force, every declared tool and the context variable are one
+/// for the process, and objects of one interpreter must not reach another. One that is isolated is refused by Python
+/// itself, from 3.12 on and in these words; `counterseal/__init__.py` says what to do instead.
+#[expect(unsafe_code, reason = "asks for the number of the interpreter")]
+fn one_interpreter(py: Python<'_>) -> PyResult<()> {
+    // SAFETY: this thread is attached.
+    let own = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
+    if own < 0 {
+        return Err(PyErr::fetch(py));
+    }
+    match INTERPRETER.compare_exchange(-1, own, Ordering::AcqRel, Ordering::Acquire) {
+        Err(first) if first != own => {
+            Err(PyImportError::new_err("module counterseal._native does not support loading in subinterpreters"))
+        }
+        _ => Ok(()),
+    }
+}
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    one_interpreter(module.py())?;
+    errors::keep(module.py())?;
+    decision::keep(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<callable::GuardedCallable>()?;
     module.add_class::<context::Context>()?;
@@ -38,6 +65,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cli::command_line, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_variable, module)?)?;
     module.add_function(wrap_pyfunction!(context::forget_process_session, module)?)?;
+    module.add_function(wrap_pyfunction!(decision::restored_decision, module)?)?;
     module.add_function(wrap_pyfunction!(engine::default_home, module)?)?;
     module.add_function(wrap_pyfunction!(engine::running_engine, module)?)?;
     module.add_function(wrap_pyfunction!(engine::stand_down, module)?)?;

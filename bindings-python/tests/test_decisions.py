@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 import functools
 import gc
 import json
@@ -66,6 +67,48 @@ def test_an_error_survives_pickling() -> None:
     back = pickle.loads(pickle.dumps(denied.value))
     assert isinstance(back, cs.PolicyDenied)
     assert (str(back), back.reason_code, back.tool_name) == (str(denied.value), "rule", "refund")
+
+
+def test_a_decision_is_pickled_and_copied_whole_alone_and_in_its_error() -> None:
+    with engine(REFUND):
+        with pytest.raises(cs.PolicyDenied) as denied:
+            cs.guard_tool("refund", refund)(amount=500.0)
+        looked_ahead = [cs.check("mail", {}), cs.check("refund", {"amount": "many"}), cs.check("other", {})]
+    copies = [copy.copy, copy.deepcopy, *(functools.partial(repickled, protocol) for protocol in range(6))]
+    for again in copies:
+        for decision in [denied.value.decision, *looked_ahead]:
+            back = again(decision)
+            assert type(back) is cs.Decision
+            assert back.to_dict() == decision.to_dict()
+            assert (back.decision, back.effect, back.enforcement) == (
+                decision.decision,
+                decision.effect,
+                decision.enforcement,
+            )
+        error = again(denied.value)
+        assert error.decision.to_dict() == denied.value.decision.to_dict()
+        assert vars(error).keys() == vars(denied.value).keys()
+
+
+def repickled(protocol: int, value: typing.Any) -> typing.Any:
+    return pickle.loads(pickle.dumps(value, protocol))
+
+
+@pytest.mark.parametrize("missing", ["decision", "effect", "reason_code", "policy", "enforcement"])
+def test_what_is_no_decision_is_not_restored_as_one(missing: str) -> None:
+    with engine(REFUND):
+        restore, (state,) = cs.check("refund", {"amount": 5.0}).__reduce__()
+    for wrong in ({**state, missing: "unheard of"}, {**state, missing: None}, {}):
+        with pytest.raises(ValueError, match="no decision of this version"):
+            restore(wrong)
+
+
+def test_a_partial_of_a_guarded_function_is_told_what_to_look_ahead_with() -> None:
+    with engine(REFUND):
+        guarded = cs.guard_tool("refund", refund)
+        for ask in (cs.check, cs.enforce):
+            with pytest.raises(cs.ConfigurationError, match="a partial of the guarded function `refund`; give that"):
+                ask(functools.partial(guarded, 500.0), {})
 
 
 def test_require_approval_without_anybody_to_ask_is_refused() -> None:

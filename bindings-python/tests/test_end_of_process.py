@@ -150,6 +150,72 @@ def test_a_call_from_code_that_runs_inside_the_first_configure_is_refused(tmp_pa
     assert (done.returncode, done.stdout.split()) == (0, ["config_missing", "1"]), done.stderr
 
 
+@pytest.mark.parametrize("configured", [True, False])
+@pytest.mark.parametrize("kept_by", ["builtins", "sys", "__main__"])
+def test_a_finalizer_that_calls_a_tool_while_the_interpreter_ends_is_refused(
+    configured: bool, kept_by: str, tmp_path: Path
+) -> None:
+    program = f"""
+    import functools
+    if {configured}:
+        cs.configure(policy=POLICY, home=HOME)
+
+    def body(a, write=os.write): write(1, b"the body ran\\n")
+
+    class Late:
+        def __init__(self):
+            tool, builtin = cs.guard_tool("tool", body), cs.guard_tool("builtin", functools.partial(os.write, 1))
+            check, enforce, self.write = cs.check, cs.enforce, os.write
+            self.calls = [tool, lambda _: builtin(b"the body ran"), lambda a: check("tool", {{"a": a}})]
+            self.calls += [lambda a: check(tool, {{"a": a}}), lambda a: enforce("tool", {{"a": a}}).__enter__()]
+            self.refusals = (cs.PolicyDenied, cs.LifecycleError)
+        def __del__(self):
+            for call in self.calls:
+                try:
+                    came = call(1)
+                    said = getattr(came, "reason_code", "returned")
+                except self.refusals as error:
+                    said = error.code
+                except BaseException as error:
+                    said = repr(error)
+                self.write(1, said.encode() + b"\\n")
+
+    import {kept_by}
+    {kept_by}.late = Late()
+    """
+    done = ended(program, tmp_path / "home")
+    assert (done.returncode, done.stderr) == (0, "")
+    guarded, by_name = done.stdout.split("\n")[:2], done.stdout.split("\n")[2:]
+    assert guarded == ["closed"] * 2
+    # These are Python functions, whose module may be taken down by then: they raise something, and permit nothing.
+    assert len(by_name) == 4
+    assert by_name[-1] == ""
+    assert all(said == "closed" or "Error" in said for said in by_name[:3])
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_another_interpreter_of_the_process_is_refused_and_told_what_to_do(isolated: bool, tmp_path: Path) -> None:
+    program = f"""
+    try:
+        import _interpreters as interpreters
+    except ImportError:
+        import _xxsubinterpreters as interpreters
+    cs.configure(policy=POLICY, home=HOME)
+    kinds = {{True: "isolated", False: "legacy"}}
+    made = interpreters.create(kinds[{isolated}]) if sys.version_info >= (3, 13) else interpreters.create(isolated={isolated})
+    code = "try:\\n import counterseal\\nexcept ImportError as error:\\n print(error, flush=True)"
+    for _ in range(2):
+        interpreters.run_string(made, f"import sys\\nsys.path[:] = {{sys.path!r}}\\n" + code)
+    print(cs.guard_tool("tool", len)([1]))
+    """
+    done = ended(program, tmp_path / "home")
+    said = done.stdout.splitlines()
+    assert (done.returncode, done.stderr, len(said), said[-1]) == (0, "", 3, "1")
+    for refusal in said[:2]:
+        assert refusal.startswith("counterseal cannot be imported here: ")
+        assert refusal.endswith("start a process for each")
+
+
 def test_one_thread_configures_while_a_logger_of_another_waits_for_a_call(tmp_path: Path) -> None:
     program = """
     import logging

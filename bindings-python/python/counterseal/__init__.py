@@ -6,9 +6,22 @@ cs.configure(policy="counterseal.yaml")
 
 @cs.guard
 def issue_refund(order_id: str, amount: float) -> str: ...
+
+One interpreter of a process can import it, the first that does: not subinterpreters beside it. While the interpreter ends,
+a tool that a finalizer calls does not run.
 """
 
 from __future__ import annotations
+
+try:
+    from . import _native as _native
+except ImportError as _refused:
+    if "subinterpreters" not in str(_refused):
+        raise
+    raise ImportError(
+        "counterseal cannot be imported here: one engine decides for the whole process, and serves the interpreter alone"
+        " that imported it first, not subinterpreters beside it; guard tools in that one, or start a process for each"
+    ) from None
 
 from ._configuration import Configuration, FlushReport, close, configure, flush, health
 from ._contexts import annotate, clear_session, current_session, get_session, run, session, set_session

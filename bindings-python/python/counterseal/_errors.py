@@ -85,9 +85,6 @@ class PolicyDenied(CountersealError):  # noqa: N818
             why = f"{why}: {decision.detail}"
         super().__init__(f"`{tool_name}` was denied: {why}", code=decision.reason_code, kind="denied")
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return _rebuilt, (type(self), self.args, {**self.__dict__, "decision": None})
-
 
 _WHY = {
     "rule": "a rule of the policy asks for it",
