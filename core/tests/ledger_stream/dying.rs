@@ -48,6 +48,12 @@ impl Dying {
     }
 }
 
+/// Puts a file back where a directory stood in its place. The writer may be first, and what it wrote stays.
+pub(crate) fn give_back(path: &Path) {
+    std::fs::remove_dir(path).unwrap();
+    std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+}
+
 pub(crate) fn copy_tree(from: &Path, to: &Path) {
     std::fs::DirBuilder::new().create(to).unwrap();
     std::fs::set_permissions(to, std::fs::metadata(from).unwrap().permissions()).unwrap();

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
-use crate::dying::{Dying, copy_tree};
+use crate::dying::{Dying, copy_tree, give_back};
 use crate::reading::{Seen, read};
 use counterseal::ErrorCode;
 use counterseal::clock::UnixNanos;
@@ -69,8 +69,7 @@ fn a_stream_that_never_reached_its_first_segment_gets_one() {
     dying.record(2);
     let home = dying.copy();
     for path in [&index, &home.join("index")] {
-        std::fs::remove_dir(path).unwrap();
-        std::fs::write(path, "").unwrap();
+        give_back(path);
     }
     recovered(&home, 2);
 }
@@ -304,8 +303,7 @@ fn many_orphans_are_adopted_once_by_two_at_a_time() {
         dead.record(3);
         let stream = dead.stream();
         copy_tree(&stream_path(dead.ledger.home().path(), stream), &stream_path(&home, stream));
-        std::fs::remove_dir(&index).unwrap();
-        std::fs::write(&index, "").unwrap();
+        give_back(&index);
     }
     let adopted: u64 = std::thread::scope(|scope| {
         let both = [(); 2].map(|()| scope.spawn(|| Ledger::recover(&home, &Options::default()).unwrap()));

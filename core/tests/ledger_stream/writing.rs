@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
+use crate::dying::give_back;
 use crate::reading::{completed, decided, read};
 use counterseal::ErrorCode;
 use counterseal::clock::{Clock, UnixNanos};
@@ -215,8 +216,7 @@ fn a_failing_disk_keeps_records_in_the_spool_until_it_works_again() {
     assert_eq!((health.full, health.written), (1, 0));
     assert!(health.last_error.unwrap().contains("index"));
 
-    std::fs::remove_dir(&index).unwrap();
-    std::fs::write(&index, "").unwrap();
+    give_back(&index);
     ledger.close(LONG).unwrap();
     let seen = read(&home);
     assert_eq!(seen.calls().len() as u64, taken);
