@@ -27,6 +27,23 @@ impl Dying {
         Self { folder, ledger, next: 0, copies: 0 }
     }
 
+    /// One with the calls `written` in its segment and the calls `held` in its spool alone, and a copy of its home that shows
+    /// both. A writer that is not asleep yet takes the held ones too: then another process is tried.
+    pub(crate) fn holding(written: u64, held: u64) -> (Self, PathBuf) {
+        loop {
+            let mut dying = Self::new(Options::default());
+            dying.record(written);
+            let _ = dying.ledger.flush(Duration::from_secs(60));
+            let segment = dying.ledger.home().segment_path(dying.stream(), 1);
+            let before = std::fs::metadata(&segment).unwrap().len();
+            dying.record(held);
+            let copy = dying.copy();
+            if std::fs::metadata(&segment).unwrap().len() == before {
+                return (dying, copy);
+            }
+        }
+    }
+
     pub(crate) fn record(&mut self, count: u64) {
         for _ in 0..count {
             self.ledger.decided(&decided(self.next, &format!("c{}", self.next), &PARTS)).unwrap();

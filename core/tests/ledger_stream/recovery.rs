@@ -36,11 +36,7 @@ fn recovered(home: &Path, calls: u64) -> Seen {
 
 #[test]
 fn what_the_spool_held_is_taken_once_and_the_stream_closed() {
-    let mut dying = Dying::new(Options::default());
-    dying.record(3);
-    let _ = dying.ledger.flush(LONG);
-    dying.record(4);
-    let home = dying.copy();
+    let (dying, home) = Dying::holding(3, 4);
     let seen = recovered(&home, 7);
     let kinds = seen.kinds(dying.stream());
     assert_eq!(kinds[kinds.len() - 2..], ["recovered", "closed"]);
@@ -78,13 +74,10 @@ fn a_stream_that_never_reached_its_first_segment_gets_one() {
 /// segment torn at every byte: whatever the cut took comes from the spool again, with its payload.
 #[test]
 fn a_torn_tail_is_repaired_at_every_byte() {
-    let mut dying = Dying::new(Options::default());
-    dying.record(1);
-    let _ = dying.ledger.flush(LONG);
+    let (mut dying, held) = Dying::holding(1, 2);
     let stream = dying.stream();
-    let before = std::fs::metadata(stream_path(dying.ledger.home().path(), stream).join("000001.jsonl")).unwrap().len();
-    dying.record(2);
-    let spool = std::fs::read(stream_path(dying.ledger.home().path(), stream).join("spool")).unwrap();
+    let before = std::fs::metadata(stream_path(&held, stream).join("000001.jsonl")).unwrap().len();
+    let spool = std::fs::read(stream_path(&held, stream).join("spool")).unwrap();
     let _ = dying.ledger.flush(LONG);
     let whole = dying.copy();
     let segment = std::fs::read(stream_path(&whole, stream).join("000001.jsonl")).unwrap();
@@ -104,20 +97,22 @@ fn a_torn_tail_is_repaired_at_every_byte() {
 /// The adopter itself killed at every byte of what it appends, before it closed the segment.
 #[test]
 fn an_adoption_that_was_cut_short_is_finished_by_the_next() {
-    let mut dying = Dying::new(Options::default());
-    dying.record(1);
-    let _ = dying.ledger.flush(LONG);
+    // every state is made of one copy: the living process may write on meanwhile
+    let (dying, dead) = Dying::holding(1, 2);
     let stream = dying.stream();
-    dying.record(2);
-    let dead = dying.copy();
-    let adopted = dying.copy();
+    let again = |name: &str| {
+        let to = dying.folder.path().join(name);
+        copy_tree(&dead, &to);
+        to
+    };
+    let adopted = again("adopted");
     recovered(&adopted, 3);
     let segment = std::fs::read(stream_path(&adopted, stream).join("000001.jsonl")).unwrap();
     let sidecar = std::fs::read(stream_path(&adopted, stream).join("000001.side")).unwrap();
     let start = std::fs::metadata(stream_path(&dead, stream).join("000001.jsonl")).unwrap().len();
     let mut closed = 0;
     for cut in (start as usize..=segment.len()).step_by(41).chain([segment.len()]) {
-        let home = dying.copy();
+        let home = again("cut-short");
         std::fs::write(stream_path(&home, stream).join("000001.jsonl"), &segment[..cut]).unwrap();
         std::fs::write(stream_path(&home, stream).join("000001.side"), &sidecar).unwrap();
         let seen = recovered(&home, 3);
@@ -239,11 +234,7 @@ fn spools_of_later_versions_are_refused_by_name_and_left() {
 
 #[test]
 fn a_spool_of_another_boot_is_not_believed() {
-    let mut dying = Dying::new(Options::default());
-    dying.record(2);
-    let _ = dying.ledger.flush(LONG);
-    dying.record(1);
-    let home = dying.copy();
+    let (dying, home) = Dying::holding(2, 1);
     let spool = stream_path(&home, dying.stream()).join("spool");
     let mut other = std::fs::read(&spool).unwrap();
     other[64] ^= 1;
@@ -254,12 +245,9 @@ fn a_spool_of_another_boot_is_not_believed() {
 /// After a failure of the machine the segment can be ahead of its sidecar.
 #[test]
 fn a_record_without_its_payload_is_torn() {
-    let mut dying = Dying::new(Options::default());
-    dying.record(1);
-    let _ = dying.ledger.flush(LONG);
+    let (mut dying, held) = Dying::holding(1, 2);
     let stream = dying.stream();
-    dying.record(2);
-    let spool = std::fs::read(stream_path(dying.ledger.home().path(), stream).join("spool")).unwrap();
+    let spool = std::fs::read(stream_path(&held, stream).join("spool")).unwrap();
     let _ = dying.ledger.flush(LONG);
     let home = dying.copy();
     let directory = stream_path(&home, stream);
