@@ -105,9 +105,9 @@ impl PyEngine {
         before.map(|inner| Self { inner })
     }
 
-    /// Whether no call is under way in it: every ticket holds the guard.
+    /// Whether no call is under way in it: every ticket holds the guard, and a call that has none yet and waits is known.
     fn is_idle(&self) -> bool {
-        Arc::strong_count(&self.inner.guard) == 1
+        Arc::strong_count(&self.inner.guard) == 1 && !outside::anybody_waits()
     }
 
     /// What is in force: `policies`, `enforcement`, `rules`, `warning`.

@@ -15,6 +15,7 @@ use std::ffi::c_int;
 use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 type Object = *mut ffi::PyObject;
@@ -36,6 +37,19 @@ unsafe extern "C-unwind" {
 thread_local! {
     /// Whether this thread has given the interpreter's lock up.
     static DETACHED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Threads of this process that have given it up: a call may be under way in any of them, in whatever engine.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether a thread waits without the interpreter's lock. For a caller that holds it no other thread is inside native code then.
+pub(crate) fn anybody_waits() -> bool {
+    WAITING.load(Ordering::SeqCst) > 0
+}
+
+/// In a forked child there is no thread but the one that forked.
+pub(crate) fn forget_waiting() {
+    WAITING.store(0, Ordering::SeqCst);
 }
 
 /// Dropped only while the thread is unwound by force: what comes back forgets it.
@@ -77,12 +91,14 @@ pub(crate) fn while_waiting(wait: &mut dyn FnMut()) {
         return wait();
     }
     let restore: unsafe extern "C-unwind" fn(*mut ffi::PyThreadState) = black_box(PyEval_RestoreThread);
+    WAITING.fetch_add(1, Ordering::SeqCst);
     // SAFETY: this thread is attached, see above, and is again with the same state before anything else of Python runs.
     unsafe {
         let state = ffi::PyEval_SaveThread();
         let waited = catch_unwind(AssertUnwindSafe(wait));
         parked_if_ended(|| restore(state));
         DETACHED.set(false);
+        WAITING.fetch_sub(1, Ordering::SeqCst);
         if let Err(panic) = waited {
             resume_unwind(panic);
         }

@@ -253,3 +253,35 @@ def in_child(work: Callable[[], None]) -> int:
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_call_that_waits_for_room_is_not_closed_by_a_new_configuration(tmp_path: Path) -> None:
+    cs.configure(policy=POLICY, home=tmp_path / "one")
+    refused: list[cs.PolicyDenied] = []
+    tool = cs.guard_tool("put", lambda items: None)
+    with broken_disk(tmp_path / "one"):
+        tool(["first"])
+        while ledger_health("capacity_bytes") - ledger_health("queued_bytes") > 980_000:
+            tool(["x" * 200_000])
+        seen = threading.Event()
+
+        def call() -> None:
+            while not seen.is_set():
+                try:
+                    tool(["y" * 990_000])
+                except cs.PolicyDenied as denied:
+                    refused.append(denied)
+
+        def one_waits() -> bool:
+            ledger = cs.health()["ledger"]
+            return bool(ledger["waits"] > ledger["full"])
+
+        caller = Caller(call)
+        caller.start()
+        until(one_waits)
+        cs.configure(policy=POLICY, home=tmp_path / "two")
+        seen.set()
+    caller.join()
+    cs.close()
+    assert caller.error is None
+    assert [one.decision.detail for one in refused if "closed" in (one.decision.detail or "")] == []
