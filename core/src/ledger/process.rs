@@ -41,7 +41,7 @@ impl Ledger {
     pub fn open(home: &Path, options: Options) -> Result<Self, Error> {
         let home = Home::open_or_create(home, &mut Entropy::system())?;
         Ratchet::check(&home)?;
-        options.sinks.iter().try_for_each(|sink| sink.check(home.path()))?;
+        options.sinks.iter().try_for_each(|sink| sink.check(&home))?;
         Ok(Self {
             home,
             options: Arc::new(options),

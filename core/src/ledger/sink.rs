@@ -1,11 +1,12 @@
 //! Where checkpoints go besides the home, so that a ledger cut back to an earlier checkpoint is noticed.
 
-use super::files::{io_error, open_file};
-use super::home::asks_for_a_shell;
-use super::note::whole_notes;
+use super::files::{io_error, open_regular};
+use super::home::{Home, asks_for_a_shell};
+use super::note::{Note, is_torn_note, split_notes, whole_notes};
 use crate::error::{Error, ErrorCode};
-use std::io::Read as _;
-use std::os::unix::fs::FileExt as _;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// A place outside the home.
@@ -27,24 +28,40 @@ impl Sink {
         std::path::absolute(path).map(Self::File).map_err(|error| unusable(path, &error.to_string()))
     }
 
-    /// Whether a note could be handed over now, to a place outside `home`. Makes the file if it is missing.
+    /// Whether a note could be handed over now, to a place outside `home` that holds nothing but checkpoints of it. Makes the file
+    /// if it is missing.
     ///
     /// # Errors
-    /// [`ErrorCode::ConfigInvalid`] for a place in the home, [`ErrorCode::LedgerIo`] for one that cannot be written.
-    pub fn check(&self, home: &Path) -> Result<(), Error> {
+    /// [`ErrorCode::ConfigInvalid`] for a place in the home and for a file that holds anything else, [`ErrorCode::LedgerIo`] for one that cannot be written.
+    pub fn check(&self, home: &Home) -> Result<(), Error> {
         let Self::File(path) = self;
         // the file itself is made below; its directory tells where it lies, through whatever links
         let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
-        if folder.zip(home.canonicalize().ok()).is_some_and(|(folder, home)| folder.starts_with(home)) {
+        if folder.zip(home.path().canonicalize().ok()).is_some_and(|(folder, home)| folder.starts_with(home)) {
             return Err(unusable(path, "it lies in the home, where it proves nothing; choose a place outside"));
         }
-        open_file(path).map(|_| ())
+        let (_, held) = open(path)?;
+        let whole = whole_notes(&held);
+        let (notes, rest) = held.split_at_checked(whole).unwrap_or_default();
+        for (_, note) in split_notes(std::str::from_utf8(notes).unwrap_or_default()) {
+            match Note::parse(note) {
+                Some(note) if note.checkpoint.origin == home.origin() => {}
+                Some(_) => {
+                    return Err(unusable(
+                        path,
+                        "it holds the checkpoints of another home; give each home a file of its own",
+                    ));
+                }
+                None => return Err(damaged(path)),
+            }
+        }
+        if is_torn_note(rest, home.origin()) { Ok(()) } else { Err(damaged(path)) }
     }
 
     /// Hands over a note and waits until it is safe there.
     ///
     /// # Errors
-    /// [`crate::ErrorCode::LedgerIo`].
+    /// [`ErrorCode::LedgerIo`]; [`ErrorCode::ConfigInvalid`] where something else was written into the file. It is left as it is then.
     pub fn put(&self, note: &str) -> Result<(), Error> {
         match self {
             Self::File(path) => append(path, note),
@@ -58,19 +75,36 @@ fn unusable(path: &Path, why: &str) -> Error {
 }
 
 fn append(path: &Path, note: &str) -> Result<(), Error> {
-    let mut file = open_file(path)?;
+    let origin = note.lines().next().unwrap_or_default();
+    let (mut file, held) = open(path)?;
+    let whole = whole_notes(&held);
+    // what a killed process left half written is taken back; anything else that stands there is nobody's to remove
+    let rest = held.get(whole..).unwrap_or_default();
+    if !is_torn_note(rest, origin) {
+        return Err(damaged(path));
+    }
     let mut written = || -> std::io::Result<()> {
-        let mut held = Vec::new();
-        file.read_to_end(&mut held)?;
-        // what a killed process left half written is taken back; notes are never changed
-        let whole = whole_notes(&held) as u64;
-        if whole < held.len() as u64 {
-            file.set_len(whole)?;
+        if !rest.is_empty() {
+            file.set_len(whole as u64)?;
         }
-        file.write_all_at(format!("{note}\n").as_bytes(), whole)?;
+        file.write_all(format!("{note}\n").as_bytes())?;
         file.sync_data()
     };
     written().map_err(|error| io_error(path, "written", &error))
+}
+
+/// The file, for appending alone, so that one which the system lets nobody change otherwise will do; and what it holds.
+fn open(path: &Path) -> Result<(File, Vec<u8>), Error> {
+    let failed = |error| io_error(path, "opened", &error);
+    let options = &mut OpenOptions::new();
+    let mut file = open_regular(options.read(true).append(true).create(true).mode(0o600), path).map_err(failed)?;
+    let mut held = Vec::new();
+    file.read_to_end(&mut held).map_err(|error| io_error(path, "read", &error))?;
+    Ok((file, held))
+}
+
+fn damaged(path: &Path) -> Error {
+    unusable(path, "it holds something else than whole checkpoints; choose another file, and keep this one as evidence")
 }
 
 /// Sinks with what they have not taken yet: one that fails gets everything once it works again, in order.
@@ -108,7 +142,7 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    const NOTE: &str = "counterseal/x\n1\nroot\nnext k\ntime t\n\n\u{2014} counterseal/x sig\n";
+    const NOTE: &str = "counterseal/x\n1\nroot\nnext k\ntime 1\n\n\u{2014} counterseal/x sig\n";
 
     #[test]
     fn a_failing_sink_gets_everything_later_and_in_order() {
@@ -119,6 +153,30 @@ mod tests {
         std::fs::create_dir(folder.path().join("missing")).unwrap();
         outbox.send(&NOTE.replace("\n1\n", "\n2\n")).unwrap();
         assert_eq!(std::fs::read(good).unwrap(), std::fs::read(late).unwrap());
+    }
+
+    #[test]
+    fn a_file_of_anything_else_is_refused_and_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open_or_create(&folder.path().join("home"), &mut crate::ledger::Entropy::system()).unwrap();
+        let path = folder.path().join("notes");
+        let sink = Sink::File(path.clone());
+        let own = NOTE.replace("counterseal/x", home.origin());
+        let torn = own.get(..own.len() / 2).unwrap();
+        for held in [
+            "root:x:0:0\n\nother\n\n",
+            "\n",
+            &format!("{own}\n\u{ff}{own}\n"),
+            &format!("{NOTE}\n"),
+            &format!("{torn}!"),
+        ] {
+            std::fs::write(&path, held).unwrap();
+            assert_eq!(sink.check(&home).unwrap_err().code(), ErrorCode::ConfigInvalid, "{held}");
+            if whole_notes(held.as_bytes()) < held.len() {
+                sink.put(&own).unwrap_err();
+            }
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), held);
+        }
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Init {
         let made = !path.join("home.json").exists();
         let home = Home::open_or_create(&path, &mut Entropy::system())?;
         let sink = self.checkpoints.map(|file| Sink::at(&file)).transpose()?;
-        sink.as_ref().map_or(Ok(()), |sink| sink.check(home.path()))?;
+        sink.as_ref().map_or(Ok(()), |sink| sink.check(&home))?;
         let written = write_new(&self.policy)?;
         let document = Document {
             policy: PolicyFile { file: self.policy.display().to_string(), written },

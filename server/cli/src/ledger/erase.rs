@@ -69,7 +69,7 @@ impl Erase {
         let home = self.home.open()?;
         let sink = self.checkpoints.map(|file| Sink::at(&file)).transpose()?;
         // what cannot be written must be known before anything is recorded or erased
-        sink.as_ref().map_or(Ok(()), |sink| sink.check(home.path()))?;
+        sink.as_ref().map_or(Ok(()), |sink| sink.check(&home))?;
         let request = Request {
             selection: Selection { actions: self.actions, user: self.user, session: self.session },
             parts: (!self.parts.is_empty()).then_some(self.parts),
