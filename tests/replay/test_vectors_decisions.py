@@ -108,7 +108,7 @@ def level(payload: bytes | None) -> str:
 def test_decisions() -> None:
     answers = replay_all(CASES, replay)
     assert answers == {
-        REPLAYED: 78,
+        REPLAYED: 79,
         "a program has one policy": 8,
         "a program's tools have no other source": 8,
         "a program's tools have no schema": 2,

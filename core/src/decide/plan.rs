@@ -6,7 +6,7 @@ use super::ladder::{self, Ladder, Step};
 use super::layers::{Layer, Layers};
 use super::settings::{FailMode, RecordSettings};
 use super::tool::{self, Described, ScopeVerdict};
-use crate::call::{Risk, ToolSpec};
+use crate::call::{PROGRAM_SOURCE, Risk, ToolSpec};
 use crate::error::{Error, ErrorCode};
 use crate::policy::{CompiledRule, Conditions, Known, Refused, compile_rule};
 use crate::redact::Redaction;
@@ -64,6 +64,15 @@ impl ToolPlan {
     pub(super) fn new(layers: &Layers, spec: &ToolSpec) -> Result<Self, Error> {
         if spec.name.is_empty() || spec.source.is_empty() {
             return Err(Error::new(ErrorCode::ToolInvalid, "a tool has no name or no source"));
+        }
+        if spec.source == PROGRAM_SOURCE && spec.name.starts_with("mcp:") {
+            // every rule that names it would speak of a server's tool, and none of this one
+            let message = format!(
+                "a function of the program cannot be called `{}`: policies mean the tool of a server by that",
+                spec.name
+            );
+            let error = Error::new(ErrorCode::ToolInvalid, message).with("tool", &spec.name);
+            return Err(error.with("suggestion", "give it a name without `mcp:`"));
         }
         tool::check_tags(layers, spec)?;
         let found: Vec<(Known, Vec<&CompiledRule>)> = layers
