@@ -39,10 +39,11 @@ thread_local! {
     static DETACHED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Threads of this process that have given it up: a call may be under way in any of them, in whatever engine.
+/// Threads of this process that gave it up in the middle of a call, which nothing else shows yet: it may be in whatever engine.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether a thread waits without the interpreter's lock. For a caller that holds it no other thread is inside native code then.
+/// Whether a call waits without the interpreter's lock before it has its ticket. Where none does, a caller that holds the lock
+/// knows that no other thread is inside a decision.
 pub(crate) fn anybody_waits() -> bool {
     WAITING.load(Ordering::SeqCst) > 0
 }
@@ -74,31 +75,43 @@ fn parked_if_ended<T>(call: impl FnOnce() -> T) -> T {
 pub(crate) fn detached<T: Send>(_py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
     let mut work = Some(work);
     let mut outcome = None;
-    while_waiting(&mut || outcome = work.take().map(|work| work()));
+    without_lock(&mut || outcome = work.take().map(|work| work()));
     match outcome {
         Some(outcome) => outcome,
-        // `while_waiting` has run it.
+        // `without_lock` has run it.
         None => std::process::abort(),
     }
+}
+
+/// Runs the ledger's wait for room without the interpreter's lock.
+pub(crate) fn while_waiting(wait: &mut dyn FnMut()) {
+    struct Waiting;
+    impl Drop for Waiting {
+        fn drop(&mut self) {
+            WAITING.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+    WAITING.fetch_add(1, Ordering::SeqCst);
+    // dropped by a thread that is attached again
+    let _waiting = Waiting;
+    without_lock(wait);
 }
 
 /// Runs a wait without the interpreter's lock. Only the ledger's and that of `detached`: neither touches a Python object.
 ///
 /// Invariant: guards and ledgers are asked by threads that are attached, or within `detached`.
 #[expect(unsafe_code, reason = "gives the interpreter's lock up and takes it again")]
-pub(crate) fn while_waiting(wait: &mut dyn FnMut()) {
+fn without_lock(wait: &mut dyn FnMut()) {
     if DETACHED.replace(true) {
         return wait();
     }
     let restore: unsafe extern "C-unwind" fn(*mut ffi::PyThreadState) = black_box(PyEval_RestoreThread);
-    WAITING.fetch_add(1, Ordering::SeqCst);
     // SAFETY: this thread is attached, see above, and is again with the same state before anything else of Python runs.
     unsafe {
         let state = ffi::PyEval_SaveThread();
         let waited = catch_unwind(AssertUnwindSafe(wait));
         parked_if_ended(|| restore(state));
         DETACHED.set(false);
-        WAITING.fetch_sub(1, Ordering::SeqCst);
         if let Err(panic) = waited {
             resume_unwind(panic);
         }

@@ -6,8 +6,8 @@ import asyncio
 import os
 import threading
 import traceback
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import counterseal as cs
@@ -169,31 +169,49 @@ def test_a_loop_that_is_closed_while_a_call_waits_harms_nobody() -> None:
         assert test.decisions[1].outcome == "success"
 
 
+@contextmanager
+def a_call_that_waits_for_room(home: Path) -> Iterator[list[cs.PolicyDenied]]:
+    """In the block a thread waits for room in the spool of `home`, again and again; what it was refused with."""
+    refused: list[cs.PolicyDenied] = []
+    tool = cs.guard_tool("put", lambda items: None)
+    with broken_disk(home):
+        tool(["first"])
+        while ledger_health("capacity_bytes") - ledger_health("queued_bytes") > 980_000:
+            tool(["x" * 200_000])
+        seen = threading.Event()
+
+        def call() -> None:
+            while not seen.is_set():
+                try:
+                    tool(["y" * 990_000])
+                except cs.PolicyDenied as denied:
+                    refused.append(denied)
+
+        def one_waits() -> bool:
+            ledger = cs.health()["ledger"]
+            return bool(ledger["waits"] > ledger["full"])
+
+        caller = Caller(call)
+        caller.start()
+        # With the interpreter's lock held, this thread would see each wait only once it has ended in a refusal.
+        until(one_waits)
+        yield refused
+        seen.set()
+    caller.join()
+    assert caller.error is None
+
+
 def test_a_call_that_waits_for_room_holds_up_no_other_thread() -> None:
-    with engine(POLICY) as test:
-        tool = cs.guard_tool("put", lambda items: None)
-        with broken_disk(Path(test.home)):
-            tool(["first"])
-            while ledger_health("capacity_bytes") - ledger_health("queued_bytes") > 980_000:
-                tool(["x" * 200_000])
-            seen = threading.Event()
+    with engine(POLICY) as test, a_call_that_waits_for_room(Path(test.home)):
+        pass
 
-            def call() -> None:
-                while not seen.is_set():
-                    with suppress(cs.PolicyDenied):
-                        tool(["y" * 990_000])
 
-            def one_waits() -> bool:
-                ledger = cs.health()["ledger"]
-                return bool(ledger["waits"] > ledger["full"])
-
-            caller = Caller(call)
-            caller.start()
-            # With the interpreter's lock held, this thread would see each wait only once it has ended in a refusal.
-            until(one_waits)
-            seen.set()
-        caller.join()
-        assert caller.error is None
+def test_a_call_that_waits_for_room_is_not_closed_by_a_new_configuration(tmp_path: Path) -> None:
+    cs.configure(policy=POLICY, home=tmp_path / "one")
+    with a_call_that_waits_for_room(tmp_path / "one") as refused:
+        cs.configure(policy=POLICY, home=tmp_path / "two")
+    cs.close()
+    assert [one.decision.detail for one in refused if "closed" in (one.decision.detail or "")] == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
@@ -253,35 +271,3 @@ def in_child(work: Callable[[], None]) -> int:
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def test_a_call_that_waits_for_room_is_not_closed_by_a_new_configuration(tmp_path: Path) -> None:
-    cs.configure(policy=POLICY, home=tmp_path / "one")
-    refused: list[cs.PolicyDenied] = []
-    tool = cs.guard_tool("put", lambda items: None)
-    with broken_disk(tmp_path / "one"):
-        tool(["first"])
-        while ledger_health("capacity_bytes") - ledger_health("queued_bytes") > 980_000:
-            tool(["x" * 200_000])
-        seen = threading.Event()
-
-        def call() -> None:
-            while not seen.is_set():
-                try:
-                    tool(["y" * 990_000])
-                except cs.PolicyDenied as denied:
-                    refused.append(denied)
-
-        def one_waits() -> bool:
-            ledger = cs.health()["ledger"]
-            return bool(ledger["waits"] > ledger["full"])
-
-        caller = Caller(call)
-        caller.start()
-        until(one_waits)
-        cs.configure(policy=POLICY, home=tmp_path / "two")
-        seen.set()
-    caller.join()
-    cs.close()
-    assert caller.error is None
-    assert [one.decision.detail for one in refused if "closed" in (one.decision.detail or "")] == []
