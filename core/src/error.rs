@@ -120,6 +120,11 @@ codes! {
     LedgerCorrupt "ledger_corrupt" Integrity Never "the ledger does not verify";
     LedgerVersion "ledger_version" Integrity Never "a file was written by a version this one does not read";
     LedgerNotFound "ledger_not_found" Config Never "there is no ledger or record of that name";
+    StateIo "state_io" Runtime Later "the shared state could not be made, opened, mapped or grown";
+    StateFull "state_full" Limit Later "the shared state has no room and none could be made";
+    StateBusy "state_busy" Limit Later "the shared state was held by another process for too long";
+    StateCorrupt "state_corrupt" Integrity Never "the shared state is damaged";
+    StateVersion "state_version" Integrity Never "the shared state was written by a version this one does not read";
     CheckpointKey "checkpoint_key" Integrity Never "the checkpoint key is missing or does not fit the checkpoints";
     Closed "closed" Runtime Never "used after it was closed";
     Forked "forked" Runtime Never "used in a forked child where only the parent may use it";
