@@ -126,6 +126,12 @@ codes! {
     StateCorrupt "state_corrupt" Integrity Never "the shared state is damaged";
     StateVersion "state_version" Integrity Never "the shared state was written by a version this one does not read";
     CheckpointKey "checkpoint_key" Integrity Never "the checkpoint key is missing or does not fit the checkpoints";
+    ApprovalNotFound "approval_not_found" Approval Never "there is no approval of that id in the home";
+    ApprovalDecided "approval_decided" Approval Never "the approval is not pending any more";
+    ApprovalExpired "approval_expired" Approval Never "the approval's time has run out";
+    ApprovalNotEntitled "approval_not_entitled" Approval Never "a yes of this person does not count";
+    ApprovalClaimed "approval_claimed" Approval Never "the approval was used before";
+    ApprovalInvalid "approval_invalid" Approval Never "an answer, an edit or a grant cannot be used";
     Closed "closed" Runtime Never "used after it was closed";
     Forked "forked" Runtime Never "used in a forked child where only the parent may use it";
     Panic "panic" Internal Never "a defect of this product was contained";

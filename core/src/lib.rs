@@ -6,6 +6,7 @@
 //! Half of the crate is pure: `value`, `policy`, `condition`, `redact`, `decide`, `call` and the formats of `ledger` take
 //! time as an argument, start nothing and touch no disk. Only `ledger`'s home, writer and recovery, `state`, and `guard`, do I/O.
 
+pub mod approval;
 pub mod call;
 pub mod clock;
 pub mod condition;

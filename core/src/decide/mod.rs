@@ -3,6 +3,7 @@
 //! [`Layers`] are the policies in force; [`Layers::plan`] works out all that is fixed for one tool, once; then
 //! [`ToolPlan::decide`] costs what that tool's own conditions cost.
 
+mod asking;
 mod builtin;
 mod decision;
 mod explain;

@@ -1,5 +1,6 @@
 //! All that is fixed for one tool under the policies in force, worked out once.
 
+use super::asking::{self, RuleTerms};
 use super::decision::{Decision, Enforcement, ReasonCode, Verdict};
 use super::explain::{self, Explanation};
 use super::ladder::{self, Ladder, Step};
@@ -12,6 +13,7 @@ use crate::policy::{CompiledRule, Conditions, Known, Refused, compile_rule};
 use crate::redact::Redaction;
 use crate::value::Value;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
@@ -23,6 +25,7 @@ pub(super) struct PlannedRule {
     pub(super) verdict: Verdict,
     pub(super) mode: Enforcement,
     pub(super) conditions: Conditions,
+    pub(super) approval: Option<Arc<RuleTerms>>,
     reason: Option<Arc<str>>,
     reason_for_agent: Option<Arc<str>>,
     record: RecordSettings,
@@ -48,6 +51,8 @@ pub struct ToolPlan {
     pub(super) name: Arc<str>,
     described: Described,
     redaction: Arc<Redaction>,
+    /// Arguments that a yes does not bind.
+    pub(super) volatile: BTreeSet<Arc<str>>,
     version: [u8; 32],
     mode: Enforcement,
     pub(super) layers: Vec<PlannedLayer>,
@@ -88,6 +93,7 @@ impl ToolPlan {
             nothing: nothing(layers, described.record),
             described,
             redaction: Arc::clone(&layers.redaction),
+            volatile: asking::volatile(layers.layers.iter().map(|layer| &*layer.policy), spec),
             version: layers.version,
             mode: layers.enforcement(),
             layers: planned,
@@ -271,6 +277,7 @@ fn plan_layer(
     let policy = &layer.policy;
     let mode = layers.mode(policy);
     let arguments = tool::arguments(policy, spec);
+    asking::check_names(layer, spec, arguments.as_ref(), rules)?;
     let mut planned = Vec::with_capacity(rules.len());
     for compiled in rules {
         let rule = &compiled.rule;
@@ -279,8 +286,10 @@ fn plan_layer(
             _ => compile_rule(rule, arguments.as_ref(), &policy.lists)
                 .map_err(|refused| unfit(layer, spec, rule.id(), &refused))?,
         };
+        let id = Arc::from(format!("{}/{}", layer.name, rule.id()));
         planned.push(PlannedRule {
-            id: Arc::from(format!("{}/{}", layer.name, rule.id())),
+            approval: RuleTerms::of(&id, compiled),
+            id,
             verdict: rule.verdict(),
             mode: rule.enforcement.map_or(mode, |own| layers.options.enforcement.map_or(own, |asked| own.max(asked))),
             conditions,

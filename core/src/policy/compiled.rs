@@ -9,7 +9,7 @@ use super::problem::{At, PolicyErrors, Problems};
 use super::read::{Placed, Read};
 use super::tool_key::Tools;
 use super::words::Known;
-use super::{reach, version, vocabulary};
+use super::{asking, reach, version, vocabulary};
 use crate::call::ToolSpec;
 use crate::condition::Lists;
 use crate::decide::{Enforcement, FailMode, Verdict};
@@ -74,6 +74,7 @@ impl Policy {
         compile_all(&mut policy, &mut out);
         if out.is_empty() {
             // what was refused above would be missing here and look like another mistake
+            asking::check(&policy, &mut out);
             reach::check(&policy, &mut out);
         }
         if out.is_empty() { Ok(policy) } else { Err(out.into_errors(name)) }

@@ -1,9 +1,11 @@
 //! The policy document: its types are its reader, its JSON Schema and its reference in one.
 
+use super::asking::{NotBy, Quorum, Timeout};
 use super::pattern::ToolPattern;
 use super::read::{Placed, choices, keys};
-use super::text::{Expression, Id, Item, ListName, Name, RedactKey, Tag, Text, Version};
+use super::text::{Argument, Expression, Id, Item, ListName, Name, RedactKey, Tag, Text, Version};
 use super::tool_key::Tools;
+use crate::approval::Approver;
 use crate::call::Risk;
 use crate::decide::{Enforcement, FailMode, RecordLevel, RecordSync, Verdict};
 use crate::redact::Detector;
@@ -74,6 +76,8 @@ keys! {
         action: Name,
         /// JSON Schema of its arguments, an object with `properties`; conditions are checked against it.
         args: super::text::ArgsSchema,
+        /// Arguments that change from call to call without changing what is done, such as a request id: a yes does not bind them.
+        volatile: Vec<Placed<Argument>>,
         /// How its calls are recorded, over what the policy says.
         record: Record,
         /// What happens to its calls that cannot be decided or recorded, over what the policy says.
@@ -110,12 +114,32 @@ keys! {
         reason: Text,
         /// What the model is told.
         reason_for_agent: Text,
+        /// Who has to say yes where the rule requires it, and to what.
+        approval: Placed<Approval>,
         /// How much of this rule's decision is enforced, over what the policy says.
         enforcement: Enforcement,
         /// What happens to calls of the rule's tools that cannot be decided or recorded, over what the policy says.
         fail_mode: FailMode,
         /// How calls that this rule decides are recorded, over what tool and policy say.
         record: Record,
+    }
+}
+
+keys! {
+    /// Who has to say yes to a call, and to what. Where several rules ask, what each demands has to be met.
+    pub(crate) struct Approval called "`approval`" {
+        /// People by id, groups as `group:finance`; anybody who can answer where left out.
+        approvers: Placed<Vec<Placed<Approver>>>,
+        /// How many different people; 1 where left out.
+        quorum: Placed<Quorum>,
+        /// Who may not be one of them. Both the approver and the requester have to be verified then.
+        not_by: Vec<NotBy>,
+        /// How long they have: a whole number and `s`, `m`, `h` or `d`; `15m` where left out.
+        timeout: Timeout,
+        /// The arguments that a yes holds for; all but the tool's `volatile` where left out. The others may change until the call runs.
+        bind: Placed<Vec<Placed<Argument>>>,
+        /// The arguments that people see, unredacted in the approval alone; all, redacted, where left out.
+        show: Vec<Placed<Argument>>,
     }
 }
 

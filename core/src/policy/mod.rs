@@ -4,6 +4,7 @@
 //! [`conditions`], [`reach`]) → [`Policy`]. All or nothing: every problem found is told, and none is only a warning.
 
 mod argument_schema;
+mod asking;
 mod compiled;
 mod conditions;
 mod document;
