@@ -8,10 +8,10 @@ use super::layers::{Layer, Layers};
 use super::settings::{FailMode, RecordSettings};
 use super::tool::{self, Described, ScopeVerdict};
 use crate::call::{Risk, ToolSpec};
+use crate::condition::Facts;
 use crate::error::{Error, ErrorCode};
 use crate::policy::{CompiledRule, Conditions, Known, Refused, compile_rule};
 use crate::redact::Redaction;
-use crate::value::Value;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
@@ -63,6 +63,7 @@ pub struct ToolPlan {
     /// The same for calls that ask for `step_up`, `progressive` and `block`, built at the first such call.
     tightened: [OnceLock<Vec<Ladder>>; 3],
     failures: Arc<AtomicU64>,
+    asks_session: bool,
 }
 
 impl ToolPlan {
@@ -100,38 +101,41 @@ impl ToolPlan {
             ladders: Default::default(),
             tightened: Default::default(),
             failures: Arc::clone(&layers.failures),
+            asks_session: false,
         };
+        let rules = plan.layers.iter().flat_map(|layer| &layer.rules);
+        plan.asks_session = rules.map(|rule| &rule.conditions).any(Conditions::ask_session);
         plan.ladders = plan.build_ladders(None);
         Ok(plan)
     }
 
-    /// Decides one call. `args` is a map of arguments by name; `mode` is what the call asks for and can only tighten.
+    /// Decides one call. `mode` is what the call asks for and can only tighten.
     #[must_use]
-    pub fn decide(&self, args: &Value<'_>, mode: Option<Enforcement>) -> Cow<'_, Decision> {
-        self.decide_counting(args, mode, &self.failures)
+    pub fn decide(&self, facts: &Facts<'_>, mode: Option<Enforcement>) -> Cow<'_, Decision> {
+        self.decide_counting(facts, mode, &self.failures)
     }
 
     /// Decides as [`ToolPlan::decide`] does and counts nothing: for a question, not a call.
     #[must_use]
-    pub fn preview(&self, args: &Value<'_>, mode: Option<Enforcement>) -> Cow<'_, Decision> {
-        self.decide_counting(args, mode, &AtomicU64::new(0))
+    pub fn preview(&self, facts: &Facts<'_>, mode: Option<Enforcement>) -> Cow<'_, Decision> {
+        self.decide_counting(facts, mode, &AtomicU64::new(0))
     }
 
     /// Decides one call and counts conditions that fail in `failures`.
     pub(super) fn decide_counting(
         &self,
-        args: &Value<'_>,
+        facts: &Facts<'_>,
         mode: Option<Enforcement>,
         failures: &AtomicU64,
     ) -> Cow<'_, Decision> {
         let ladders = self.ladders_in(mode.unwrap_or(Enforcement::Observe));
-        ladder::decide(ladders, args, failures).unwrap_or(Cow::Borrowed(&self.nothing))
+        ladder::decide(ladders, facts, failures).unwrap_or(Cow::Borrowed(&self.nothing))
     }
 
     /// Tells how a call is decided: every rule that speaks of the tool, and why it matched or not. Counts no failure.
     #[must_use]
-    pub fn explain(&self, args: &Value<'_>, mode: Option<Enforcement>) -> Explanation {
-        explain::explain(self, args, mode)
+    pub fn explain(&self, facts: &Facts<'_>, mode: Option<Enforcement>) -> Explanation {
+        explain::explain(self, facts, mode)
     }
 
     /// A refusal that no mode loosens: for what could not be captured, recorded or trusted.
@@ -200,6 +204,12 @@ impl ToolPlan {
     #[must_use]
     pub const fn policy_version(&self) -> [u8; 32] {
         self.version
+    }
+
+    /// Whether a rule of it asks the session for anything.
+    #[must_use]
+    pub const fn asks_session(&self) -> bool {
+        self.asks_session
     }
 
     /// How many rules of all layers speak of it.

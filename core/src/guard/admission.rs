@@ -5,6 +5,7 @@ use super::scratch::with_buffer;
 use super::{Guard, PendingSync, Ticket, Tool, ids};
 use crate::call::CallContext;
 use crate::clock::UnixNanos;
+use crate::condition::Facts;
 use crate::decide::{Decision, Effect, FailMode, ReasonCode, RecordLevel, RecordSync};
 use crate::error::{Error, ErrorCode};
 use crate::ledger::{ActionId, ContextEntry, Decided, Part, SyncTicket};
@@ -76,7 +77,7 @@ impl Guard {
         with_buffer(|canonical| {
             let captured = captured(arguments, canonical);
             let mut decision = match &captured {
-                Ok(value) => tool.plan().decide(value, context.enforcement),
+                Ok(value) => tool.plan().decide(&Facts::of_call(value), context.enforcement),
                 Err(error) => {
                     count(&self.counters.capture_failed);
                     Cow::Owned(not_captured(tool, error))
@@ -189,7 +190,7 @@ impl Guard {
         // the same limits hold as for a call that runs, or `check` would promise what `admit` refuses
         let decide = || {
             with_buffer(|canonical| match captured(arguments, canonical) {
-                Ok(value) => tool.plan().preview(value, context.enforcement).into_owned(),
+                Ok(value) => tool.plan().preview(&Facts::of_call(value), context.enforcement).into_owned(),
                 Err(error) => not_captured(tool, &error),
             })
         };

@@ -1,9 +1,13 @@
 //! Tags against the vocabulary: a misspelt tag would leave a rule without tools.
 
 use super::compiled::Policy;
+use super::conditions::Conditions;
+use super::document::Rule;
 use super::problem::Problems;
 use super::read::Placed;
 use super::text::Tag;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Notes every tag of a tool or a rule that the vocabulary does not have. Without a vocabulary any tag may be used.
 pub(crate) fn check(policy: &Policy, out: &mut Problems) {
@@ -21,5 +25,21 @@ pub(crate) fn check(policy: &Policy, out: &mut Problems) {
     }
     for rule in &policy.rules {
         rule.rule.tags.iter().flat_map(|tags| &tags.value).for_each(&mut look);
+    }
+}
+
+/// Notes every tag that a rule asks the session for and the vocabulary does not have.
+pub(crate) fn asked(rule: &Rule, conditions: &Conditions, vocabulary: Option<&BTreeSet<Arc<str>>>, out: &mut Problems) {
+    let Some(vocabulary) = vocabulary else { return };
+    let written = [(&rule.when, &conditions.when), (&rule.unless, &conditions.unless)];
+    for (expression, compiled) in written {
+        let (Some(expression), Some(compiled)) = (expression, compiled) else { continue };
+        for tag in compiled.tags().filter(|tag| !vocabulary.contains(*tag)) {
+            let message = format!(
+                "rule `{}` asks whether the session saw `{tag}`, which is not in the vocabulary `tags`",
+                rule.id()
+            );
+            out.unknown(&expression.at, message, tag, vocabulary.iter().map(|known| &**known));
+        }
     }
 }
