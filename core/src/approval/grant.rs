@@ -44,7 +44,7 @@ impl Grant {
     #[must_use]
     pub fn admits(&self, args: &Value<'_>) -> bool {
         let Some(source) = &self.when else { return true };
-        self.compiled(source).is_ok_and(|condition| matches!(condition.evaluate(&Facts { args }), Outcome::True))
+        self.compiled(source).is_ok_and(|condition| matches!(condition.evaluate(&Facts::of_call(args)), Outcome::True))
     }
 
     fn compiled(&self, source: &str) -> Result<crate::condition::Compiled, Error> {
