@@ -6,10 +6,9 @@ use super::layers::Layer;
 use super::plan::ToolPlan;
 use crate::approval::{Approver, Binding, DEFAULT_TIMEOUT, Requirement, Terms};
 use crate::call::ToolSpec;
-use crate::condition::ArgumentTypes;
+use crate::condition::{ArgumentTypes, Facts};
 use crate::error::{Error, ErrorCode};
 use crate::policy::{Bare, CompiledRule, Policy};
-use crate::value::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -103,14 +102,14 @@ impl ToolPlan {
     /// What has to be met before this call, of which people are asked, may run. Not for the hot path: conditions are evaluated
     /// once more.
     #[must_use]
-    pub fn terms(&self, args: &Value<'_>, mode: Option<Enforcement>) -> Terms {
+    pub fn terms(&self, facts: &Facts<'_>, mode: Option<Enforcement>) -> Terms {
         let uncounted = AtomicU64::new(0);
         let mut asked: Vec<(Arc<str>, Option<&Arc<RuleTerms>>)> = Vec::new();
         let ladders = self.ladders_in(mode.unwrap_or(Enforcement::Observe));
         for (ladder, layer) in ladders.iter().zip(&self.layers) {
             for step in ladder.steps.iter().filter(|step| step.alone.effect == Effect::Asked) {
                 if let (Match::Yes | Match::Failed(_), Some(id)) =
-                    (step.matches(args, &uncounted), step.alone.rules.first())
+                    (step.matches(facts, &uncounted), step.alone.rules.first())
                 {
                     let said = layer.rules.iter().find(|rule| rule.id == *id).and_then(|rule| rule.approval.as_ref());
                     asked.push((Arc::clone(id), said));
