@@ -103,11 +103,20 @@ unsafe fn before<'py>(
 }
 
 /// As the C function `admit`, for objects that the caller holds.
-#[expect(unsafe_code, reason = "hands pointers of held objects on")]
 pub(crate) fn admit_objects<'py>(tool: &Bound<'py, Tool>, given: &[&Bound<'py, PyAny>]) -> PyResult<Bound<'py, PyAny>> {
+    admit_or_wait_objects(tool, None, given).and_then(waited)
+}
+
+/// As the C function `admit_or_wait`, for objects that the caller holds and a call that a framework may have named.
+#[expect(unsafe_code, reason = "hands pointers of held objects on")]
+pub(crate) fn admit_or_wait_objects<'py>(
+    tool: &Bound<'py, Tool>,
+    call_id: Option<&str>,
+    given: &[&Bound<'py, PyAny>],
+) -> PyResult<Bound<'py, PyAny>> {
     let pointers: Vec<_> = given.iter().map(|object| object.as_ptr()).collect();
     // SAFETY: `given` holds the objects until this returns.
-    let decide = || waited(unsafe { tool.get().admit(tool.py(), &pointers) }?);
+    let decide = || unsafe { tool.get().admit(tool.py(), call_id, &pointers) };
     catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| Err(contained(tool.py(), &tool.get().declared.spec.name)))
 }
 
@@ -127,7 +136,7 @@ unsafe extern "C" fn admit(
     count: ffi::Py_ssize_t,
 ) -> *mut ffi::PyObject {
     // SAFETY: as the interpreter calls it: the caller's frame holds the arguments.
-    unsafe { before(slf, |py, tool| waited(tool.admit(py, slice(given, count))?)) }
+    unsafe { before(slf, |py, tool| waited(tool.admit(py, None, slice(given, count))?)) }
 }
 
 /// As `admit`, but returns a `Pending` where a record has to reach the disk first: a coroutine awaits that elsewhere.
@@ -138,7 +147,7 @@ unsafe extern "C" fn admit_or_wait(
     count: ffi::Py_ssize_t,
 ) -> *mut ffi::PyObject {
     // SAFETY: as the interpreter calls it: the caller's frame holds the arguments.
-    unsafe { before(slf, |py, tool| tool.admit(py, slice(given, count))) }
+    unsafe { before(slf, |py, tool| tool.admit(py, None, slice(given, count))) }
 }
 
 /// Runs `work` for a call after its body. Never raises: the body's own outcome reaches the caller.

@@ -7,13 +7,13 @@ use crate::declared::Declared;
 use crate::errors::{contained, denied, raised};
 use crate::ticket::{Pending, Ticket};
 use counterseal::Error;
-use counterseal::call::{PROGRAM_SOURCE, Risk, ToolSpec};
+use counterseal::call::{CallContext, PROGRAM_SOURCE, Risk, ToolSpec};
 use counterseal::guard::Admission;
 use counterseal::value::{Value, encode, json};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pyclass::{PyTraverseError, PyVisit};
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 use std::sync::Arc;
 
 /// One guarded callable.
@@ -26,6 +26,7 @@ pub(crate) struct Tool {
 
 impl Tool {
     /// Decides a call and records it, or raises: a [`Ticket`], or a [`Pending`] where the record has to reach the disk first.
+    /// `call_id` is the framework's own id of the call, where there is one.
     ///
     /// # Safety
     /// `given` are alive and held by the caller until this returns.
@@ -33,14 +34,17 @@ impl Tool {
     pub(crate) unsafe fn admit<'py>(
         &self,
         py: Python<'py>,
+        call_id: Option<&str>,
         given: &[*mut ffi::PyObject],
     ) -> PyResult<Bound<'py, PyAny>> {
         let planned = self.declared.planned(py)?;
         let Some(planned) = planned.as_ref() else { return Err(contained(py, &self.declared.spec.name)) };
         let context = context::current(py)?;
+        let named = call_id.map(|id| CallContext { call_id: Some(Arc::from(id)), ..CallContext::clone(&context) });
+        let context = named.as_ref().unwrap_or(&context);
         // SAFETY: the caller's promise; no Python code runs from here until the value is dropped.
         let captured = refusal(unsafe { self.layout.capture(py, given) })?;
-        let admission = planned.engine.guard.admit(&planned.tool, captured.as_ref(), &context);
+        let admission = planned.engine.guard.admit(&planned.tool, captured.as_ref(), context);
         drop(captured);
         admitted(py, &self.declared.spec.name, admission)
     }
@@ -122,6 +126,18 @@ impl Tool {
     /// [`Pending`].
     fn hooks<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
         crate::hooks::bound_to(slf)
+    }
+
+    /// As the hook `admit_or_wait`, for a call that a framework makes: positional and keyword arguments as its body gets them,
+    /// and the framework's own id of the call, where it has one.
+    #[pyo3(signature = (call_id, args, kwargs, /))]
+    fn admit_call<'py>(
+        slf: &Bound<'py, Self>,
+        call_id: Option<&str>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        crate::hooks::admit_or_wait_objects(slf, call_id, &[args.as_any(), kwargs.as_any()])
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

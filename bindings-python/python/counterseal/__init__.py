@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from ._configuration import Configuration, FlushReport, close, configure, flush, health
 from ._contexts import annotate, clear_session, current_session, get_session, run, session, set_session
+from ._coverage import Coverage, CoveredFramework, coverage
 from ._decide import Permit, check, enforce
 from ._errors import (
     ConfigurationError,
@@ -33,6 +34,8 @@ __all__ = [
     "ConfigurationError",
     "Context",
     "CountersealError",
+    "Coverage",
+    "CoveredFramework",
     "Decision",
     "Effect",
     "Enforcement",
@@ -54,6 +57,7 @@ __all__ = [
     "clear_session",
     "close",
     "configure",
+    "coverage",
     "current_session",
     "enforce",
     "flush",

@@ -6,7 +6,7 @@ import os
 import sys
 from _thread import allocate_lock
 
-from . import _native, _settings
+from . import _adapters, _native, _settings
 from ._errors import CountersealError
 from ._text import is_text
 
@@ -204,8 +204,9 @@ def compiled_policy(given: _PolicySource | None) -> _native.Policy:
 
 
 def put_in_force(engine: _native.Engine) -> None:
-    """Swaps `engine` in. The one before is closed once no call is under way in it."""
+    """Swaps `engine` in, and guards the tools of frameworks. The one before is closed once no call is under way in it."""
     global _registered
+    _adapters.arm()
     before = engine.take_over()
     if before is not None:
         _retired.append(before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _native, _settings
+from . import _adapters, _native, _settings
 from ._configuration import compiled_policy
 from ._ledger import Ledger
 
@@ -79,6 +79,7 @@ class TestEngine:
             self._directory.cleanup()
             raise
         self._before = self._running.take_over()
+        self._armed = _adapters.arm()
         return self
 
     def __exit__(
@@ -87,6 +88,8 @@ class TestEngine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._armed:
+            _adapters.disarm()
         if self._before is None:
             _native.stand_down()
         else:

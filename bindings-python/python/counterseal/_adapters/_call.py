@@ -1,0 +1,72 @@
+"""What every adapter needs of a call: the tool behind a body, the decision before it, and the words for a refusal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import _native
+from .._guard import _already_guarded, _argument_names
+from .._shim import on_disk
+from .._signature import analysed, declared_parameters
+from .._text import is_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._errors import PolicyDenied
+
+
+def tool_behind(
+    body: Callable[..., Any], *, name: str, description: object, injected: frozenset[str]
+) -> _native.Tool | None:
+    """The tool whose body is called with positional and keyword arguments; `None` where the body asks by itself.
+
+    `injected` names parameters that the framework passes and that are no arguments.
+    """
+    if _already_guarded(body):
+        return None
+    found = analysed(body, sorted(injected))
+    if found is None:
+        parameters, constants, hidden = declared_parameters(body), [], injected
+    else:
+        parameters = found.behind if found.behind is not None else found.parameters
+        constants, hidden = found.constants, injected | found.injected
+    visible = None if parameters is None else [one for one in parameters if one.name not in hidden]
+    constants = [(key, value) for key, value in constants if key not in hidden]
+    return _native.Tool(
+        name,
+        description=description if is_text(description) else "",
+        parameters=None if visible is None else _argument_names(visible, hidden, constants),
+        named=[("args", 0)],
+        constants=constants,
+        rest=1,
+        hidden=sorted(hidden),
+        behind=None if visible is None else [tuple(one) for one in visible],
+        defaults=[(one.name, one.default[0]) for one in visible or () if one.default],
+        tags=[],
+        risk_of=None,
+        connector=None,
+        action=None,
+        cost_micro_usd=None,
+    )
+
+
+def admitted(tool: _native.Tool, call_id: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _native.Ticket:
+    """Permission for one run, or raises `PolicyDenied`; waits where the decision or its record has to be waited for."""
+    ticket = tool.admit_call(call_id, args, kwargs)
+    return ticket.wait() if isinstance(ticket, _native.Pending) else ticket
+
+
+async def admitted_async(
+    tool: _native.Tool, call_id: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> _native.Ticket:
+    """As `admitted`, without holding up the event loop."""
+    ticket = tool.admit_call(call_id, args, kwargs)
+    return await on_disk(ticket) if isinstance(ticket, _native.Pending) else ticket
+
+
+def words_for_model(denied: PolicyDenied) -> str:
+    """What a model is told of a refusal: it can go on, and knows that the tool did not run."""
+    told = denied.reason_for_agent or denied.reason
+    refused = f"`{denied.tool_name}` was not run"
+    return f"{refused}: {told}" if told else f"{refused}: the policy in force does not allow this call"
