@@ -14,6 +14,7 @@ pub mod decide;
 pub mod error;
 pub mod guard;
 pub mod ledger;
+pub mod limits;
 pub mod policy;
 pub mod redact;
 pub mod state;
