@@ -15,7 +15,7 @@ export CARGO_TERM_COLOR ?= auto
 # raw bytes for policy, conditions, values and ledger lines: a minute together
 export COUNTERSEAL_FUZZ_SECONDS ?= 15
 
-.PHONY: help demo test lint rust-test python-test project-test bench soak requirements clean
+.PHONY: help demo test lint rust-test python-test project-test framework-test bench soak requirements clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,9 +40,15 @@ rust-test: ## the core, the ledger and the command line
 python-test: $(WHEEL) $(UV) ## the Python package on every interpreter of the machine
 	$(PYTHON) tests/interpreters.py --uv $(UV) --cache $(CACHE) --wheel-dir $(CACHE)/wheel --requirements tests/requirements/test.txt -- bindings-python/tests tests/replay
 
-project-test: $(CACHE)/test/.installed $(CACHE)/peers/.installed $(CACHE)/demo/.installed ## oracle, bad inputs, defects, examples, the repository's own rules
+project-test: $(CACHE)/test/.installed $(CACHE)/peers/.installed $(CACHE)/demo/.installed framework-test ## oracle, bad inputs, defects, examples, the repository's own rules
 	$(CACHE)/test/bin/python -m pytest -q tests/oracle tests/bad tests/defects tests/repository tests/examples
 	$(CACHE)/demo/bin/python -m pytest -q examples/agentdojo
+
+framework-test: $(CACHE)/langchain/.installed $(CACHE)/langchain-core/.unpacked ## the contract of adapters; LangChain's own tool tests with the guard on
+	$(CACHE)/langchain/bin/python -m pytest -q tests/contract --adapter langchain
+	$(CACHE)/langchain/bin/python -m pytest -q tests/frameworks
+	cd $(CACHE)/langchain-core && PYTHONPATH=$(CURDIR)/tests/frameworks $(CACHE)/langchain/bin/python -m pytest -q -p no:cacheprovider -p guard_on \
+	  tests/unit_tests/test_tools.py tests/unit_tests/test_tools_postponed_annotations.py
 
 bench: $(CACHE)/peers/.installed ## every figure of the report, side by side with the peers; writes bench/out/
 	$(CACHE)/peers/bin/python -m bench
@@ -71,7 +77,7 @@ $(WHEEL): $(CACHE)/maturin/.installed $(RUST_SOURCES) $(PYTHON_SOURCES)
 
 define environment
 $(CACHE)/$(1)/.installed: $(2) $(UV) $(WHEEL)
-	$(UV) venv --quiet --clear --python $(PYTHON) $(CACHE)/$(1)
+	$(UV) venv --quiet --clear --python $(or $(3),$(PYTHON)) $(CACHE)/$(1)
 	$(foreach list,$(2),$(UV) pip install --quiet --python $(CACHE)/$(1) --no-deps --require-hashes -r $(list) &&) true
 	$(UV) pip install --quiet --python $(CACHE)/$(1) --no-deps --reinstall $(CACHE)/wheel/*.whl
 	@touch $$@
@@ -81,10 +87,23 @@ $(eval $(call environment,lint,tests/requirements/lint.txt))
 $(eval $(call environment,test,tests/requirements/test.txt))
 $(eval $(call environment,peers,bench/peers/requirements.txt tests/defects/requirements-peers.txt))
 $(eval $(call environment,demo,examples/agentdojo/requirements.txt tests/requirements/pytest.txt))
+# needs Python 3.11
+$(eval $(call environment,langchain,tests/requirements/langchain.txt,">=3.11"))
+
+# the same release as the installed one, with its tests
+$(CACHE)/langchain-core/.unpacked: tests/requirements/langchain.txt | $(CACHE)/langchain/.installed
+	rm -rf $(@D) && mkdir -p $(@D)
+	sed -n '/^langchain-core==/,/[^\\]$$/p' $< > $(@D)/source.txt
+	$(CACHE)/langchain/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-binary :all: \
+	  --require-hashes -r $(@D)/source.txt -d $(@D)
+	tar -xzf $(@D)/*.tar.gz -C $(@D) --strip-components 1
+	@touch $@
 
 requirements: $(UV) ## rewrite the pinned lists from their .in files
 	for list in bootstrap lint maturin pytest test; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links tests/requirements/$$list.in -o tests/requirements/$$list.txt || exit 1; done
+	$(UV) pip compile --quiet --universal --python-version 3.11 --override tests/requirements/langchain-overrides.txt --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links tests/requirements/langchain.in -o tests/requirements/langchain.txt
 
 clean: ## remove builds and caches
 	rm -rf target $(CACHE) bench/out
