@@ -9,7 +9,10 @@
 //!   secret nonce. A marker of an earlier lap, or one written by a record's own bytes, never matches.
 //! - The file is allocated before it is mapped, so that no access can fail for want of disk space.
 //! - A forked child never touches its parent's mapping: every entry point compares [`generation`] first.
-//! - All unsafe code of Counterseal's core is in this crate, in `mapping`, `ring`, `fork` and `writeback`.
+//! - All unsafe code of Counterseal's core is in this crate, in `mapping`, `ring`, `fork`, `shared` and `writeback`.
+//!
+//! The same crate lends the words of the table that a home's processes share ([`SharedWords`]) and has the locks over them that
+//! outlive their holder ([`owned`]).
 
 mod doorbell;
 mod error;
@@ -18,14 +21,17 @@ mod layout;
 mod leftover;
 mod mapping;
 mod marker;
+pub mod owned;
 mod plain;
 mod ring;
 mod room;
+mod shared;
 mod spool;
 mod writeback;
 
 pub use error::{AppendError, LeftoverError};
 pub use fork::generation;
 pub use leftover::{Leftover, read_leftover};
+pub use shared::SharedWords;
 pub use spool::{Consumer, Identity, Read, Spool, Statistics};
 pub use writeback::start_writeback;
