@@ -203,6 +203,13 @@ pub struct Journal<'a, W> {
 }
 
 impl<W: Words> Journal<'_, W> {
+    /// How many changes it has room for.
+    #[inline]
+    #[must_use]
+    pub const fn most(&self) -> usize {
+        self.most
+    }
+
     /// Changes the word at `index` to `value`; `length` is how many changes are in the journal, and one more afterwards.
     ///
     /// # Errors

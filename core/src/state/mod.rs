@@ -13,12 +13,23 @@
 //! - Time does not go back inside an entry ([`Entry::now`]).
 //! - Every failure is a [`StateError`], which the caller turns into a decision that is stricter, never looser.
 
+mod edit;
 mod entry;
 mod error;
+mod filter;
+mod index;
 mod key;
+mod layout;
+mod owner;
+mod pages;
+mod room;
 mod table;
+mod transaction;
 
 pub use entry::{Entry, Presence};
 pub use error::StateError;
 pub use key::{Key, Kind};
 pub use table::{MAX_KEYS, MAX_WORDS, Options, State, Statistics};
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,20 @@
-//! The table of a home.
+//! The table of a home: opening it, and its transactions.
 
-use super::entry::{Entry, Presence};
+use super::edit::{Edit, Table};
+use super::entry::{Entry, Stored};
 use super::error::StateError;
 use super::key::{Key, Kind, key_of};
+use super::layout::{FILTER_AT, Geometry, MAGIC, PAGE, SHARDS, VERSION, header, shard, shard_at};
+use super::owner::Owners;
+use super::transaction::{Held, commit, shard_of};
 use crate::clock::UnixNanos;
-use crate::ledger::{Entropy, Home};
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use crate::ledger::Home;
+use crate::ledger::lock::FileLock;
+use counterseal_spool::SharedWords;
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
 use std::time::Duration;
 
 /// The most keys of one transaction.
@@ -18,9 +25,10 @@ pub const MAX_WORDS: usize = 1 << 16;
 /// How a [`State`] behaves.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// The most bytes the table takes on the disk and in memory. Default: 256 MiB.
+    /// The most bytes the table takes on the disk and in memory, brought within 16 MiB to 2 GiB. It holds from when the table is
+    /// made; another value takes effect when a process opens the table while no other uses it. Default: 256 MiB.
     pub max_bytes: u64,
-    /// How long a transaction waits for one that lives. Default: a second.
+    /// How long a transaction waits for one of a process that lives. Default: a second.
     pub patience: Duration,
 }
 
@@ -30,30 +38,26 @@ impl Default for Options {
     }
 }
 
-/// What a table holds.
+/// What a table holds. Read without locks: in a table in use, an estimate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Entries held.
+    /// Entries held, expired ones that nobody has asked for since among them.
     pub entries: u64,
     /// Entries that made room before they expired, since the table was made.
     pub evicted: u64,
-    /// Bytes of the table on the disk.
+    /// Bytes of the table that have room on the disk.
     pub bytes: u64,
-}
-
-#[derive(Debug, Clone)]
-struct Held {
-    words: Vec<u64>,
-    presence: Presence,
-    seen: i64,
-    expires: Option<UnixNanos>,
+    /// The most bytes it takes.
+    pub max_bytes: u64,
 }
 
 /// The shared state of a home. Shared by threads; a forked child may go on using it.
 #[derive(Debug)]
 pub struct State {
+    table: Table,
+    owners: Owners,
     secret: [u8; 16],
-    entries: Mutex<HashMap<Key, Held>>,
+    patience: Duration,
 }
 
 impl State {
@@ -61,13 +65,51 @@ impl State {
     ///
     /// # Errors
     /// [`StateError::Io`], [`StateError::Version`], [`StateError::Damaged`]: the table is left as it is.
-    pub fn open(home: &Home, _options: &Options) -> Result<Self, StateError> {
-        let secret = Entropy::system().draw().map_err(|error| StateError::Io {
-            path: home.path().join("state/table"),
-            what: "made",
+    pub fn open(home: &Home, options: &Options) -> Result<Self, StateError> {
+        Self::open_in(&home.path().join("state"), options)
+    }
+
+    fn open_in(directory: &Path, options: &Options) -> Result<Self, StateError> {
+        let path = directory.join("table");
+        let failed = |what| {
+            let path = path.clone();
+            move |error: std::io::Error| StateError::Io { path, what, why: error.to_string() }
+        };
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory.join("owners"))
+            .map_err(failed("made"))?;
+        // makers and those who change its size are one at a time
+        let _alone = FileLock::acquire(&directory.join("opening")).map_err(|error| StateError::Io {
+            path: path.clone(),
+            what: "locked",
             why: error.to_string(),
         })?;
-        Ok(Self { secret, entries: Mutex::default() })
+        let file = match open_file(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                make(directory, Geometry::new(options.max_bytes)).map_err(failed("made"))?;
+                open_file(&path).map_err(failed("opened"))?
+            }
+            Err(error) => return Err(failed("opened")(error)),
+        };
+        let (mut geometry, secret) = read_header(&path, &file)?;
+        let wanted = Geometry::bounded(options.max_bytes);
+        // room for whatever it grows to while this process uses it
+        let most = Geometry { max_bytes: geometry.max_bytes.max(wanted), ..geometry };
+        let reached = file.metadata().map_err(failed("read"))?.len() as usize;
+        let words = SharedWords::map(file, reached.max(most.words() * 8)).map_err(failed("mapped"))?;
+        let owners = Owners::new(directory);
+        let table = Table { words, geometry, path: path.clone() };
+        if wanted != geometry.max_bytes && owners.is_idle(&table)? {
+            table.put(header::MAX_BYTES, wanted)?;
+            geometry.max_bytes = wanted;
+        }
+        let table = Table { geometry, ..table };
+        // before anybody else can find the table idle
+        owners.this(&table, options.patience)?;
+        Ok(Self { table, owners, secret, patience: options.patience })
     }
 
     /// The key of `parts` in this table: any number of texts or numbers, each told apart from its neighbours.
@@ -76,8 +118,8 @@ impl State {
         key_of(&self.secret, kind, parts)
     }
 
-    /// Lends the entries of `keys`, in their order, to `work`; nobody else sees or changes any of them meanwhile. Where `work` gives
-    /// an error or panics, nothing of what it did is done. `work` must not block, and must not use this state again.
+    /// Lends the entries of `keys`, in their order, to `work`; nobody else sees or changes any of them meanwhile. Where `work`
+    /// gives an error or panics, nothing of what it did is done. `work` must not block, and must not use this state again.
     ///
     /// # Errors
     /// The error of `work`; [`StateError::Busy`], [`StateError::Full`], [`StateError::Damaged`], [`StateError::Io`],
@@ -88,45 +130,133 @@ impl State {
         now: UnixNanos,
         work: impl FnOnce(&mut [Entry<'_>]) -> Result<T, E>,
     ) -> Result<T, E> {
-        if keys.len() > MAX_KEYS {
-            return Err(StateError::Misuse("a transaction over too many keys").into());
-        }
-        if keys.iter().enumerate().any(|(index, key)| keys.iter().skip(index + 1).any(|other| other == key)) {
-            return Err(StateError::Misuse("a transaction over the same key twice").into());
-        }
-        let mut held = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut entries: Vec<Entry<'_>> = keys
-            .iter()
-            .map(|key| {
-                match held.get(key).filter(|held| held.expires.is_none_or(|time| time.0 > now.0.max(held.seen))) {
-                    Some(held) => Entry {
-                        key: *key,
-                        presence: held.presence,
-                        now: UnixNanos(now.0.max(held.seen)),
-                        expires: held.expires,
-                        words: Cow::Owned(held.words.clone()),
-                    },
-                    None => Entry { key: *key, presence: Presence::New, now, expires: None, words: Cow::Borrowed(&[]) },
-                }
-            })
-            .collect();
-        let outcome = work(&mut entries)?;
-        for entry in entries {
-            if entry.presence != Presence::New {
-                let words = entry.words.into_owned();
-                held.insert(
-                    entry.key,
-                    Held { words, presence: entry.presence, seen: entry.now.0, expires: entry.expires },
-                );
+        let mut shards = 0_u64;
+        for (index, key) in keys.iter().enumerate() {
+            if index >= MAX_KEYS {
+                return Err(StateError::Misuse("a transaction over too many keys").into());
             }
+            let shard = 1 << shard_of(*key);
+            if shards & shard != 0 && keys.iter().take(index).any(|other| other == key) {
+                return Err(StateError::Misuse("a transaction over the same key twice").into());
+            }
+            shards |= shard;
         }
+        if shards == 0 {
+            return work(&mut []);
+        }
+        let owner = self.owners.this(&self.table, self.patience)?;
+        let held = Held::take(&self.table, &self.owners, owner, shards, self.patience)?;
+        let mut entries = Vec::with_capacity(keys.len());
+        for key in keys {
+            entries.push(self.lend(&held.edit, *key, now.0)?);
+        }
+        let outcome = work(&mut entries)?;
+        if !held.is_ours() {
+            return Err(StateError::Forked.into());
+        }
+        commit(&held, &mut entries)?;
         Ok(outcome)
     }
 
-    /// What the table holds.
-    #[must_use]
-    pub fn statistics(&self) -> Statistics {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner).len();
-        Statistics { entries: entries as u64, ..Statistics::default() }
+    #[inline]
+    fn lend<'a>(&'a self, edit: &Edit<'a>, key: Key, now: i64) -> Result<Entry<'a>, StateError> {
+        let number = shard_of(key);
+        let (stored, lost) = match edit.shard(number).find(key)? {
+            Some(found) => (Some(Stored::read(&self.table, found)?), false),
+            None => (None, self.table.remembers(key)?),
+        };
+        Ok(Entry::lend(&self.table, number, key, now, stored, lost))
     }
+
+    /// What the table holds.
+    ///
+    /// # Errors
+    /// [`StateError::Damaged`] where it is cut off.
+    pub fn statistics(&self) -> Result<Statistics, StateError> {
+        let table = &self.table;
+        let mut found = Statistics { max_bytes: table.geometry.max_bytes, ..Statistics::default() };
+        let filter = if table.read(header::FILTER_READY)? == 0 { 0 } else { table.geometry.filter_words };
+        found.bytes = 8 * (FILTER_AT + filter) as u64;
+        for number in 0..SHARDS as u8 {
+            let read = |word| table.read(shard_at(number, word));
+            found.entries += read(shard::ENTRIES)?;
+            found.evicted += read(shard::EVICTED)?;
+            found.bytes += read(shard::ALLOCATED)? * 8 * PAGE as u64;
+        }
+        Ok(found)
+    }
+
+    /// Waits until the disk has what was done so far, so that it outlasts the machine too.
+    ///
+    /// # Errors
+    /// [`StateError::Io`].
+    pub fn sync(&self) -> Result<(), StateError> {
+        self.table.words.sync().map_err(|error| self.table.io("synced", &error))
+    }
+}
+
+fn open_file(path: &Path) -> std::io::Result<File> {
+    let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    OpenOptions::new().read(true).write(true).custom_flags(no_follow).open(path)
+}
+
+/// Makes an empty table beside its place and moves it there: it is whole or not there.
+fn make(directory: &Path, geometry: Geometry) -> std::io::Result<()> {
+    let draft = directory.join("table.new");
+    match std::fs::remove_file(&draft) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&draft)?;
+    let mut secret = [0; 16];
+    getrandom::fill(&mut secret).map_err(std::io::Error::other)?;
+    let words = SharedWords::map(file.try_clone()?, geometry.words() * 8)?;
+    words.allocate(0, FILTER_AT)?;
+    let (low, high) = secret.split_at(8);
+    let word = |bytes: &[u8]| bytes.iter().rev().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
+    for (at, value) in [
+        (header::MAGIC, MAGIC),
+        (header::VERSION, VERSION),
+        (header::SECRET[0], word(low)),
+        (header::SECRET[1], word(high)),
+        (header::MAX_BYTES, geometry.max_bytes),
+        (header::FILTER_WORDS, geometry.filter_words as u64),
+    ] {
+        file.write_all_at(&value.to_le_bytes(), at as u64 * 8)?;
+    }
+    file.sync_all()?;
+    std::fs::rename(&draft, directory.join("table"))?;
+    File::open(directory)?.sync_all()
+}
+
+fn read_header(path: &Path, file: &File) -> Result<(Geometry, [u8; 16]), StateError> {
+    let damaged = |what| StateError::Damaged { path: path.to_owned(), what };
+    let mut bytes = [0; 64];
+    file.read_exact_at(&mut bytes, 0).map_err(|_| damaged("it is cut off"))?;
+    let word = |at: usize| {
+        let word = bytes.get(at * 8..at * 8 + 8).and_then(|bytes| bytes.try_into().ok());
+        u64::from_le_bytes(word.unwrap_or_default())
+    };
+    if word(header::MAGIC) != MAGIC {
+        return Err(damaged("it does not begin as a table does"));
+    }
+    if word(header::VERSION) != VERSION {
+        let found = word(header::VERSION);
+        return Err(StateError::Version { path: path.to_owned(), found, known: VERSION });
+    }
+    let filter_words = usize::try_from(word(header::FILTER_WORDS)).unwrap_or(usize::MAX);
+    let geometry = Geometry { max_bytes: word(header::MAX_BYTES), filter_words };
+    if !geometry.is_possible() {
+        return Err(damaged("its sizes are impossible"));
+    }
+    let length = file.metadata().map_or(0, |found| found.len());
+    if length < FILTER_AT as u64 * 8 {
+        return Err(damaged("it is cut off"));
+    }
+    let [a, b] = header::SECRET.map(|at| word(at).to_le_bytes());
+    let mut secret = [0; 16];
+    for (place, byte) in secret.iter_mut().zip(a.into_iter().chain(b)) {
+        *place = byte;
+    }
+    Ok((geometry, secret))
 }
