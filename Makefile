@@ -1,4 +1,5 @@
-# Everything a newcomer or a machine runs. `make demo` and `make test` need Rust, Python 3.10+, make and a C compiler, nothing else.
+# Everything a newcomer or a machine runs. `make demo` and `make test` need Rust, Python 3.10+, make and a C compiler, nothing else;
+# the tests with LangChain need Python 3.11.
 # Tools and environments live in .cache/, builds in target/; nothing is installed outside the checkout.
 
 PYTHON ?= python3
@@ -45,12 +46,12 @@ project-test: $(CACHE)/test/.installed $(CACHE)/peers/.installed $(CACHE)/demo/.
 	$(CACHE)/demo/bin/python -m pytest -q examples/agentdojo
 
 framework-test: $(CACHE)/langchain/.installed $(CACHE)/langchain-core/.unpacked ## the contract of adapters; LangChain's own tool tests with the guard on
-	$(CACHE)/langchain/bin/python -m pytest -q tests/contract --adapter langchain
-	$(CACHE)/langchain/bin/python -m pytest -q tests/frameworks
+	$(CACHE)/langchain/bin/python -m pytest -q -p no:asyncio tests/contract --adapter langchain
+	$(CACHE)/langchain/bin/python -m pytest -q -p no:asyncio tests/frameworks
 	cd $(CACHE)/langchain-core && PYTHONPATH=$(CURDIR)/tests/frameworks $(CACHE)/langchain/bin/python -m pytest -q -p no:cacheprovider -p guard_on \
 	  tests/unit_tests/test_tools.py tests/unit_tests/test_tools_postponed_annotations.py
 
-bench: $(CACHE)/peers/.installed ## every figure of the report, side by side with the peers; writes bench/out/
+bench: $(CACHE)/peers/.installed $(CACHE)/langchain/.installed ## every figure of the report, side by side with the peers; writes bench/out/
 	$(CACHE)/peers/bin/python -m bench
 
 soak: export COUNTERSEAL_TRIALS := whole
