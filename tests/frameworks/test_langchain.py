@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import gc
 import json
 import subprocess
 import sys
 import textwrap
+import weakref
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -235,6 +238,62 @@ def test_callbacks_and_a_config_of_another_name_are_no_arguments() -> None:
     with cs.testing.engine(ALLOW) as engine:
         assert both_ways(one, {"x": 1}, config={"tags": ["tag"]}) == ["1 True ['tag']"] * 2
         assert recorded(engine) == [({"x": 1}, "success")] * 2
+
+
+def test_a_model_cannot_hide_an_argument_behind_a_name_that_langchain_uses() -> None:
+    class Open(BaseTool):
+        name: str = "open"
+        description: str = "d"
+
+        def _run(self, **given: Any) -> list[str]:
+            return sorted(given)
+
+    schema = {"type": "object", "properties": {}}
+    loose = StructuredTool.from_function(
+        lambda **given: sorted(given), name="loose", description="d", args_schema=schema
+    )
+    given = {"callbacks": "a", "run_manager": "b", "config": "c", "x": 1}
+    for one, seen in ((Open(), given), (loose, {"callbacks": "a", "x": 1})):
+        with cs.testing.engine(ALLOW) as engine:
+            assert one.invoke(dict(given)) == sorted(seen)
+            assert recorded(engine) == [(seen, "success")]
+
+
+def test_what_a_partial_holds_is_an_argument() -> None:
+    def pay(account: str, amount: float, currency: str) -> str:
+        return f"{account} {amount} {currency}"
+
+    class Amount(BaseModel):
+        amount: float
+
+    partial = functools.partial(pay, "acc-1", currency="EUR")
+    held = StructuredTool.from_function(partial, name="pay", description="d", args_schema=Amount)
+    with cs.testing.engine(ALLOW) as engine:
+        assert held.invoke({"amount": "2"}) == "acc-1 2.0 EUR"
+        assert recorded(engine) == [({"account": "acc-1", "amount": 2, "currency": "EUR"}, "success")]
+
+
+def test_tools_that_are_let_go_leave_nothing_behind() -> None:
+    from counterseal._adapters import langchain as adapter
+
+    def once() -> weakref.ref[Any]:
+        class Passing(BaseTool):
+            name: str = "passing"
+            description: str = "d"
+
+            def _run(self, x: int) -> int:
+                return x if super() else 0
+
+        Passing().invoke({"x": 1})
+        return weakref.ref(Passing)
+
+    with cs.testing.engine(ALLOW):
+        gc.collect()
+        plans, classes = len(adapter._plans), len(adapter._stand_in_classes)
+        gone = once()
+        gc.collect()
+        assert gone() is None
+        assert (len(adapter._plans), len(adapter._stand_in_classes)) == (plans, classes)
 
 
 # the forms of a refusal

@@ -73,13 +73,17 @@ class TestEngine:
 
         self._directory = tempfile.TemporaryDirectory(prefix="counterseal-test-")
         self.home = self._directory.name + "/home"
+        armed = False
         try:
+            armed = _adapters.arm()
             self._running = _native.Engine(policy=self._policy, home=self.home, manual_clock=self._now, **self._options)
         except BaseException:
+            if armed:
+                _adapters.disarm()
             self._directory.cleanup()
             raise
+        self._armed = armed
         self._before = self._running.take_over()
-        self._armed = _adapters.arm()
         return self
 
     def __exit__(

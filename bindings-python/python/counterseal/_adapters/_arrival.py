@@ -25,8 +25,14 @@ def when_imported(name: str, arrived: _Arrived) -> None:
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
     module = sys.modules.get(name)
-    if module is not None:
-        arrived(module)
+    if module is None:
+        return
+    if getattr(module.__spec__, "_initializing", False):
+        import importlib
+
+        # Another thread imports it at this moment: this waits until that is done.
+        module = importlib.import_module(name)
+    arrived(module)
 
 
 def forget_arrivals() -> None:

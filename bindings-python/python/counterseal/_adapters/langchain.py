@@ -211,6 +211,8 @@ def _looks_like(made: Callable[..., Any], body: Callable[..., Any], bound: bool)
     except Exception:
         # As LangChain: what cannot be read names nothing. It then reads the body itself, behind `__wrapped__`.
         return made
+    # The stand-in must not keep the class of tools alive that it is kept for.
+    del made.__wrapped__
     return made
 
 
@@ -257,13 +259,15 @@ def _body(tool: Any, *, asynchronous: bool) -> tuple[Any, Any, Any]:
         method = own.get("_arun", kind._arun)
         if not _hands_on(method):
             if method is not _base.BaseTool._arun:
-                return method, tool._arun, tool._arun
+                called = tool._arun
+                return method, called, called
         elif tool.coroutine:
             return tool.coroutine, tool.coroutine, tool._arun
     method = own.get("_run", kind._run)
     if _hands_on(method):
         return tool.func, tool.func, tool._run
-    return method, tool._run, tool._run
+    called = tool._run
+    return method, called, called
 
 
 def _hands_on(method: object) -> bool:
@@ -275,12 +279,18 @@ def _planned(tool: Any, body: Any, called: Any, outer: Any) -> _Plan:
     if body is None:
         # LangChain says itself that such a tool cannot be called in this way.
         return _Plan(tool.name, tool.description, body, None, frozenset())
-    configs: set[str] = {_base._get_runnable_config_param(one) for one in (called, outer)} - {None}
-    names = {*_parameter_names(called), *_field_names(tool.args_schema)}
-    asked_for = tool._filter_injected_args(dict.fromkeys(names)).keys()
-    hidden = frozenset((names - asked_for) | configs | {"run_manager", "callbacks"})
-    made = tool_behind(called, name=tool.name, description=tool.description, injected=hidden)
-    return _Plan(tool.name, tool.description, body, made, hidden)
+    parameters = set(_parameter_names(called))
+    names = parameters | set(_field_names(tool.args_schema))
+    hidden = names - tool._filter_injected_args(dict.fromkeys(names)).keys()
+    if called is outer:
+        # LangChain passes its callbacks to functions only; to any other body it is whoever calls that gives them.
+        hidden -= {"callbacks"}
+    # These two LangChain passes itself, over anything of that name that the model gave.
+    hidden |= {_base._get_runnable_config_param(called), _base._get_runnable_config_param(outer)} - {None}
+    hidden |= {"run_manager"} & set(_parameter_names(outer))
+    injected = frozenset(hidden)
+    made = tool_behind(called, name=tool.name, description=tool.description, injected=injected)
+    return _Plan(tool.name, tool.description, body, made, injected)
 
 
 def _parameter_names(called: Any) -> list[str]:
