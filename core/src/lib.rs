@@ -4,7 +4,7 @@
 //! (the caller's binding) → complete. [`guard::Guard`] ties these together for one process.
 //!
 //! Half of the crate is pure: `value`, `policy`, `condition`, `redact`, `decide`, `call` and the formats of `ledger` take
-//! time as an argument, start nothing and touch no disk. Only `ledger`'s home, writer and recovery, `state`, and `guard`, do I/O.
+//! time as an argument, start nothing and touch no disk. Only `ledger`'s home, writer and recovery, `state`, `session` on it, and `guard`, do I/O.
 
 pub mod approval;
 pub mod call;
@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod limits;
 pub mod policy;
 pub mod redact;
+pub mod session;
 pub mod state;
 pub mod value;
 

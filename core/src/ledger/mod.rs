@@ -38,6 +38,7 @@ pub(crate) use hex::text as hex_text;
 pub use home::{Home, HomeLock};
 pub use id::{BadId, HomeId, StreamId};
 pub use live::SyncTicket;
+pub(crate) use live::boot_id;
 pub use options::Options;
 pub use process::Ledger;
 pub use sink::Sink;

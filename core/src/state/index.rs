@@ -257,8 +257,13 @@ impl Shard<'_> {
         if !is_entry(word) {
             return Ok(None);
         }
+        self.named(index + PAGE_HEADER + slot, index, word).map(Some)
+    }
+
+    /// What a slot names.
+    pub(super) fn named(&self, slot: usize, index: usize, word: u64) -> Result<Found, StateError> {
         let block = block_of(word);
         let (at, size) = self.block_at(block)?;
-        Ok(Some(Found { slot: index + PAGE_HEADER + slot, index, block, at, size }))
+        Ok(Found { slot, index, block, at, size })
     }
 }

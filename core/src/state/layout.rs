@@ -39,6 +39,8 @@ pub(super) mod header {
     pub(in crate::state) const FILTER_WORDS: usize = 5;
     /// 1 once the filter has room on the disk.
     pub(in crate::state) const FILTER_READY: usize = 6;
+    /// The boot of the machine in which it was last opened.
+    pub(in crate::state) const BOOT: [usize; 2] = [8, 9];
 }
 
 /// Words of a shard. The lock has a line of the cache of its own.

@@ -13,6 +13,7 @@
 //! - Time does not go back inside an entry ([`Entry::now`]).
 //! - Every failure is a [`StateError`], which the caller turns into a decision that is stricter, never looser.
 
+mod check;
 mod edit;
 mod entry;
 mod error;

@@ -8,8 +8,8 @@ use super::layout::{FILTER_AT, Geometry, MAGIC, PAGE, SHARDS, VERSION, header, s
 use super::owner::Owners;
 use super::transaction::{Held, commit, shard_of};
 use crate::clock::UnixNanos;
-use crate::ledger::Home;
 use crate::ledger::lock::FileLock;
+use crate::ledger::{Home, boot_id};
 use counterseal_spool::SharedWords;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
@@ -109,7 +109,25 @@ impl State {
         let table = Table { geometry, ..table };
         // before anybody else can find the table idle
         owners.this(&table, options.patience)?;
-        Ok(Self { table, owners, secret, patience: options.patience })
+        let state = Self { table, owners, secret, patience: options.patience };
+        state.outlast_the_machine()?;
+        Ok(state)
+    }
+
+    /// After a start of the machine, what the kernel had not written yet is gone: such a table is looked at whole before it is used.
+    fn outlast_the_machine(&self) -> Result<(), StateError> {
+        let boot = u128::from_le_bytes(boot_id()).max(1);
+        let words = [boot as u64, (boot >> 64) as u64];
+        let [low, high] = header::BOOT;
+        let last = [self.table.read(low)?, self.table.read(high)?];
+        if last != words {
+            if last != [0, 0] {
+                self.check()?;
+            }
+            self.table.put(low, words[0])?;
+            self.table.put(high, words[1])?;
+        }
+        Ok(())
     }
 
     /// The key of `parts` in this table: any number of texts or numbers, each told apart from its neighbours.
@@ -184,6 +202,20 @@ impl State {
             found.bytes += read(shard::ALLOCATED)? * 8 * PAGE as u64;
         }
         Ok(found)
+    }
+
+    /// Looks at every entry, page and count. Holds one shard after the other, each as long as a transaction that waits for it is patient at
+    /// most: a few milliseconds.
+    ///
+    /// # Errors
+    /// [`StateError::Damaged`] for the first thing that is wrong; [`StateError::Busy`].
+    pub fn check(&self) -> Result<(), StateError> {
+        let owner = self.owners.this(&self.table, self.patience)?;
+        for number in 0..SHARDS as u8 {
+            let held = Held::take(&self.table, &self.owners, owner, 1 << number, self.patience)?;
+            held.edit.shard(number).check()?;
+        }
+        Ok(())
     }
 
     /// Waits until the disk has what was done so far, so that it outlasts the machine too.
