@@ -96,6 +96,7 @@ fn unnamed() -> CallContext {
         parent: None,
         call_id: None,
         annotations: None,
+        beginning: None,
         enforcement: None,
     }
 }

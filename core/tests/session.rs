@@ -6,7 +6,7 @@
 use counterseal::clock::UnixNanos;
 use counterseal::condition::SessionView as _;
 use counterseal::ledger::{Entropy, Home};
-use counterseal::session::{ModelUse, Sessions};
+use counterseal::session::{ModelUse, Secrets, Sessions};
 use counterseal::state::{Options, State};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,14 +15,15 @@ const NOW: UnixNanos = UnixNanos(1_800_000_000_000_000_000);
 
 fn sessions(home: &Path) -> Sessions {
     let home = Home::open_or_create(home, &mut Entropy::system()).unwrap();
-    Sessions::new(Arc::new(State::open(&home, &Options::default()).unwrap()), &[7; 32])
+    Sessions::new(Arc::new(State::open(&home, &Options::default()).unwrap()), Secrets::new(&[7; 32]))
 }
 
 #[test]
 fn tags_and_calls_are_remembered_by_session() {
     let folder = tempfile::tempdir().unwrap();
     let all = sessions(&folder.path().join("home"));
-    let (tool, tags) = (all.tool("read_inbox"), [all.tag("untrusted"), all.tag("private")]);
+    let secrets = Secrets::new(&[7; 32]);
+    let (tool, tags) = (secrets.tool("read_inbox"), [secrets.tag("untrusted"), secrets.tag("private")]);
     assert!(!all.view("one", NOW).saw("untrusted").unwrap());
     all.decided("one", tool, &tags, NOW).unwrap();
     all.decided("one", tool, &[], NOW).unwrap();

@@ -45,6 +45,7 @@ impl Guarded {
             parent: None,
             call_id: None,
             annotations: None,
+            beginning: None,
             enforcement: None,
         };
         let (arguments, result) = (subject::arguments()?, subject::result());

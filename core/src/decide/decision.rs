@@ -142,6 +142,7 @@ reason_codes! {
     CaptureFailed "capture_failed" "an argument could not be captured";
     UnknownTag "unknown_tag" "the tool declares a tag that the policy's vocabulary does not have";
     NoApprover "no_approver" "a person has to say yes and nobody can be asked";
+    SessionUnknown "session_unknown" "what the session does cannot be remembered, and a rule asks for it";
     Unrecorded "unrecorded" "the decision could not be recorded";
     Closed "closed" "the guard was closed";
     Internal "internal" "a defect of this product was contained";

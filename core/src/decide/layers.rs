@@ -115,6 +115,12 @@ impl Layers {
         self.layers.iter().map(|layer| layer.policy.rule_count()).sum()
     }
 
+    /// Whether a rule of any layer asks the session for anything.
+    #[must_use]
+    pub fn ask_session(&self) -> bool {
+        self.layers.iter().any(|layer| layer.policy.asks_session)
+    }
+
     /// The strictest mode of a layer that decides anything.
     #[must_use]
     pub fn enforcement(&self) -> Enforcement {

@@ -76,7 +76,11 @@ impl Guard {
         self.record_policy_once(now);
         with_buffer(|canonical| {
             let captured = captured(arguments, canonical);
+            let recall = self.recall(context, now);
             let mut decision = match &captured {
+                Ok(value) if tool.plan().asks_session() => {
+                    recall.with_facts(value, |facts| tool.plan().decide(facts, context.enforcement))
+                }
                 Ok(value) => tool.plan().decide(&Facts::of_call(value), context.enforcement),
                 Err(error) => {
                     count(&self.counters.capture_failed);
@@ -89,6 +93,7 @@ impl Guard {
                 decision.effect = Effect::Refused;
                 decision.reason_code = ReasonCode::NoApprover;
             }
+            self.remember(tool, &recall, &mut decision);
             let call = RecordedCall { action_id, now, decision: &decision, context };
             let recorded = self.record(tool, &call, captured.ok(), canonical);
             self.conclude(tool, action_id, now, decision, recorded)
@@ -190,6 +195,9 @@ impl Guard {
         // the same limits hold as for a call that runs, or `check` would promise what `admit` refuses
         let decide = || {
             with_buffer(|canonical| match captured(arguments, canonical) {
+                Ok(value) if tool.plan().asks_session() => self
+                    .recall(context, self.clock.now())
+                    .with_facts(value, |facts| tool.plan().preview(facts, context.enforcement).into_owned()),
                 Ok(value) => tool.plan().preview(&Facts::of_call(value), context.enforcement).into_owned(),
                 Err(error) => not_captured(tool, &error),
             })

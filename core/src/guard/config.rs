@@ -1,5 +1,6 @@
 //! What a guard is started with, and the one line it says of itself then.
 
+use super::memory::LazyMemory;
 use super::{Counters, Guard, Observer, PolicyRecord};
 use crate::clock::Clock;
 use crate::decide::{Enforcement, Layers};
@@ -8,7 +9,7 @@ use crate::ledger::{self, Ledger};
 use crate::value::digest::DigestKey;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Everything a guard needs to know; nothing is taken from the environment or the working directory unasked.
 #[derive(Debug)]
@@ -42,6 +43,9 @@ pub struct Summary {
     pub warning: Option<&'static str>,
 }
 
+/// Guards of this process are counted from 1, so that 0 is none.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
 impl Guard {
     /// Makes a guard. Creates the home if it is not there; starts no thread and writes no record.
     ///
@@ -50,6 +54,7 @@ impl Guard {
     pub fn start(config: Config) -> Result<Arc<Self>, Error> {
         let ledger = Ledger::open(&config.home, config.ledger)?;
         let mut key = *ledger.home().digest_key()?;
+        let memory = LazyMemory::new(&key);
         Ok(Arc::new(Self {
             layers: Arc::new(config.layers),
             key: DigestKey::new(&mut key),
@@ -60,6 +65,8 @@ impl Guard {
             counters: Counters::default(),
             closed: AtomicBool::new(false),
             policy_record: PolicyRecord::new(config.previous),
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            memory,
         }))
     }
 

@@ -10,6 +10,7 @@ mod completion;
 mod config;
 mod health;
 mod ids;
+mod memory;
 mod pending_sync;
 mod policy_record;
 mod scratch;
@@ -20,6 +21,7 @@ pub use admission::{Admission, Observer, Refusal};
 pub use completion::Captured;
 pub use config::{Config, Summary};
 pub use health::Health;
+pub use memory::Memory;
 pub use pending_sync::PendingSync;
 pub use ticket::Ticket;
 pub use tool::Tool;
@@ -32,6 +34,7 @@ use crate::ledger::{FlushReport, Ledger};
 use crate::value::Value;
 use crate::value::digest::DigestKey;
 use health::Counters;
+use memory::LazyMemory;
 use policy_record::PolicyRecord;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,6 +52,9 @@ pub struct Guard {
     counters: Counters,
     closed: AtomicBool,
     policy_record: PolicyRecord,
+    /// Tells this guard from others of the process.
+    id: u64,
+    memory: LazyMemory,
 }
 
 impl Guard {
@@ -76,7 +82,7 @@ impl Guard {
     /// `tool_invalid` or `policy_invalid` where the declaration and the policy contradict each other: a tag outside the
     /// vocabulary, a rule that names an argument the tool cannot have, a comparison its schema rules out.
     pub fn tool(&self, spec: ToolSpec) -> Result<Arc<Tool>, Error> {
-        Tool::prepare(spec, &self.layers).map(Arc::new)
+        Tool::prepare(spec, &self.layers, self.memory.secrets()).map(Arc::new)
     }
 
     /// Decides without recording, counting or running anything.

@@ -37,6 +37,8 @@ pub struct Policy {
     pub(crate) lists: Lists,
     pub(crate) redaction: Redaction,
     pub(crate) record: Option<Record>,
+    /// Whether any of its rules asks the session for anything.
+    pub(crate) asks_session: bool,
 }
 
 /// A rule and its conditions.
@@ -125,6 +127,7 @@ impl Policy {
             lists,
             redaction: Redaction::new(&keys, &detect.unwrap_or_default()),
             record: document.record,
+            asks_session: false,
         }
     }
 

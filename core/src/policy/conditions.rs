@@ -71,11 +71,13 @@ pub(crate) fn compile_all(policy: &mut Policy, out: &mut Problems) {
             Err((tool, refused)) => note(rule, refused, Some(tool), out),
             Ok(Some(conditions)) if typed.have_all_of(rule) => {
                 vocabulary::asked(rule, &conditions, policy.tags.as_ref(), out);
+                policy.asks_session |= conditions.ask_session();
                 never_holds(rule, &conditions, out);
             }
             Ok(_) => match compile_rule(rule, None, &policy.lists) {
                 Ok(conditions) => {
                     vocabulary::asked(rule, &conditions, policy.tags.as_ref(), out);
+                    policy.asks_session |= conditions.ask_session();
                     never_holds(rule, &conditions, out);
                     compiled.conditions = Some(conditions);
                 }

@@ -31,12 +31,18 @@ use std::sync::Arc;
 /// How many links from a sub-agent up are followed; a longer chain is not known.
 const MAX_LINKS: usize = 16;
 
+/// Under which keys texts are hashed: a home's own, so that nobody can guess a text from its hash.
+#[derive(Debug, Clone, Copy)]
+pub struct Secrets {
+    names: [u64; 2],
+    base: Base,
+}
+
 /// The sessions of a home.
 #[derive(Debug)]
 pub struct Sessions {
     state: Arc<State>,
-    names: [u64; 2],
-    base: Base,
+    secrets: Secrets,
 }
 
 /// What a session comes to, for those who look at it.
@@ -63,10 +69,10 @@ pub struct ModelUse {
     pub cost_micro_usd: u64,
 }
 
-impl Sessions {
-    /// The sessions in `state`; `secret` is the home's and stays the same as long as the state does.
+impl Secrets {
+    /// What follows from the home's secret, which stays the same as long as its state does.
     #[must_use]
-    pub fn new(state: Arc<State>, secret: &[u8; 32]) -> Self {
+    pub fn new(secret: &[u8; 32]) -> Self {
         // one secret for each use, by HKDF's expand step (RFC 5869) with one block
         let block = Hmac::<Sha256>::new_from_slice(secret)
             .map(|mac| mac.chain_update(b"counterseal session facts\x01").finalize().into_bytes().to_vec())
@@ -77,7 +83,7 @@ impl Sessions {
             u64::from_le_bytes(bytes)
         });
         let mut next = || parts.next().unwrap_or_default();
-        Self { state, names: [next(), next()], base: Base::new(next()) }
+        Self { names: [next(), next()], base: Base::new(next()) }
     }
 
     fn hash(&self, kind: u8, text: &str) -> u64 {
@@ -98,6 +104,14 @@ impl Sessions {
     #[must_use]
     pub fn tool(&self, tool: &str) -> Item {
         Item::tool(self.hash(2, tool))
+    }
+}
+
+impl Sessions {
+    /// The sessions in `state`.
+    #[must_use]
+    pub const fn new(state: Arc<State>, secrets: Secrets) -> Self {
+        Self { state, secrets }
     }
 
     /// Looks at a session, each part of it when it is first asked for.
@@ -125,7 +139,7 @@ impl Sessions {
     /// # Errors
     /// It is not marked.
     pub fn mark(&self, session: &str, tag: &str, now: UnixNanos) -> Result<(), StateError> {
-        let tag = self.tag(tag);
+        let tag = self.secrets.tag(tag);
         self.change(session, now, |facts| facts.add(tag, 1))
     }
 
@@ -150,7 +164,7 @@ impl Sessions {
         self.state.transaction(&[self.key(&root, b"heard")], now, |entries| {
             let [entry] = entries else { return Err(StateError::Misuse("one key, another number of entries")) };
             let mut heard = Heard::from_words(&all(entry));
-            if heard.add(self.base, text) { store(entry, heard.to_words()) } else { Ok(()) }
+            if heard.add(self.secrets.base, text) { store(entry, heard.to_words()) } else { Ok(()) }
         })
     }
 
@@ -165,7 +179,7 @@ impl Sessions {
         now: UnixNanos,
     ) -> Result<(), StateError> {
         let hashes: Vec<u64> =
-            texts.into_iter().filter_map(known::comparable).map(|text| self.hash(3, &text)).collect();
+            texts.into_iter().filter_map(known::comparable).map(|text| self.secrets.hash(3, &text)).collect();
         if hashes.is_empty() {
             return Ok(());
         }

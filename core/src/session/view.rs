@@ -67,22 +67,22 @@ impl<'s> View<'s> {
 
 impl SessionView for View<'_> {
     fn saw(&self, tag: &str) -> Result<bool, Unknown> {
-        Ok(self.facts()?.count_of(self.sessions.tag(tag)) > 0)
+        Ok(self.facts()?.count_of(self.sessions.secrets.tag(tag)) > 0)
     }
 
     fn calls(&self, tool: Option<&str>) -> Result<u64, Unknown> {
         let facts = self.facts()?;
-        Ok(tool.map_or_else(|| facts.counter(Counter::Calls), |tool| facts.count_of(self.sessions.tool(tool))))
+        Ok(tool.map_or_else(|| facts.counter(Counter::Calls), |tool| facts.count_of(self.sessions.secrets.tool(tool))))
     }
 
     fn said(&self, text: &str) -> Result<bool, Unknown> {
         let heard = self.heard.get_or_init(|| Ok(Heard::from_words(&self.read(self.root()?, b"heard")?)));
-        heard.as_ref().map(|heard| heard.said(self.sessions.base, text)).map_err(|unknown| *unknown)
+        heard.as_ref().map(|heard| heard.said(self.sessions.secrets.base, text)).map_err(|unknown| *unknown)
     }
 
     fn known(&self, text: &str) -> Result<bool, Unknown> {
         let held = self.known.get_or_init(|| self.read(self.root()?, b"known"));
         let held = held.as_ref().map_err(|unknown| *unknown)?;
-        Ok(known::comparable(text).is_some_and(|text| held.contains(&self.sessions.hash(3, &text))))
+        Ok(known::comparable(text).is_some_and(|text| held.contains(&self.sessions.secrets.hash(3, &text))))
     }
 }
