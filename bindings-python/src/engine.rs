@@ -82,6 +82,7 @@ impl PyEngine {
                 clock,
                 previous: running().map(|engine| engine.guard.layers().version()),
                 observer: None,
+                asks: false,
                 ledger: counterseal::ledger::Options::default(),
             })
         });

@@ -56,6 +56,8 @@ pub(crate) fn admitted<'py>(py: Python<'py>, tool: &str, admission: Admission) -
         Admission::Run(ticket) => Ok(Bound::new(py, Ticket::new(ticket))?.into_any()),
         Admission::Sync(pending) => Ok(Bound::new(py, Pending::new(tool, pending))?.into_any()),
         Admission::Refused(refusal) => Err(denied(py, tool, &refusal)),
+        // never configured so: the engine asks nobody
+        Admission::Ask(_) => Err(contained(py, tool)),
     }
 }
 

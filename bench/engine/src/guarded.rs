@@ -33,6 +33,7 @@ impl Guarded {
             clock: Clock::System,
             previous: None,
             observer: None,
+            asks: false,
             ledger: Options::default(),
         })?;
         let tool = guard.tool(subject::tool())?;

@@ -194,6 +194,18 @@ impl Approval {
         !self.claimed && !self.delivered
     }
 
+    /// Whether a like call may take it up now: it has not reached a call, and nothing in it has run out.
+    #[must_use]
+    pub fn can_be_taken(&self, now: UnixNanos) -> bool {
+        let lasts = match self.state {
+            State::Pending => !self.is_over(now),
+            State::Approved => !self.is_stale(now),
+            State::Denied => true,
+            State::Expired | State::Cancelled => false,
+        };
+        self.is_open() && lasts
+    }
+
     /// Whether the yes is used up.
     #[must_use]
     pub const fn is_claimed(&self) -> bool {

@@ -7,12 +7,14 @@
 //! Pure: `machine`, `request`, `event`, `edit`, `binding`, `grant`, `terms`. With a disk: `store`; with a thread: `desk`.
 
 mod binding;
+pub mod desk;
 mod edit;
 mod event;
 mod grant;
 mod machine;
 mod person;
 mod request;
+pub mod store;
 mod terms;
 
 pub use binding::{Binding, has_opaque};

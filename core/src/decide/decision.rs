@@ -143,6 +143,15 @@ reason_codes! {
     UnknownTag "unknown_tag" "the tool declares a tag that the policy's vocabulary does not have";
     NoApprover "no_approver" "a person has to say yes and nobody can be asked";
     SessionUnknown "session_unknown" "what the session does cannot be remembered, and a rule asks for it";
+    ApprovalDenied "approval_denied" "somebody who was asked said no";
+    ApprovalExpired "approval_expired" "nobody said yes in time";
+    ApprovalCancelled "approval_cancelled" "the question was taken back before it was answered";
+    ApprovalPending "approval_pending" "people are asked, and the call cannot wait here for their answer";
+    ApprovalUsed "approval_used" "the yes was used by another call that waited for the same";
+    ApprovalOutdated "approval_outdated" "more has to be approved now than people were asked";
+    ApprovalFailed "approval_failed" "people could not be asked, or their answer could not be used";
+    CallChanged "call_changed" "the arguments are not those that people said yes to";
+    Unbindable "unbindable" "an argument has no value that people could agree to";
     Unrecorded "unrecorded" "the decision could not be recorded";
     Closed "closed" "the guard was closed";
     Internal "internal" "a defect of this product was contained";

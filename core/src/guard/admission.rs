@@ -2,7 +2,7 @@
 
 use super::health::count;
 use super::scratch::with_buffer;
-use super::{Guard, PendingSync, Ticket, Tool, ids};
+use super::{Asking, Guard, PendingSync, Ticket, Tool, ids};
 use crate::call::CallContext;
 use crate::clock::UnixNanos;
 use crate::condition::Facts;
@@ -23,6 +23,8 @@ pub enum Admission {
     Run(Ticket),
     /// It may as soon as its record is on the disk.
     Sync(PendingSync),
+    /// People are asked; decided again once they have answered ([`Asking::resume`]).
+    Ask(Box<Asking>),
     /// It may not.
     Refused(Box<Refusal>),
 }
@@ -87,27 +89,30 @@ impl Guard {
                     Cow::Owned(not_captured(tool, error))
                 }
             };
+            if let (Effect::Asked, true, Ok(value)) = (decision.effect, self.asks, &captured) {
+                return self.ask(tool, value, canonical, decision.into_owned(), context, action_id);
+            }
             if decision.effect == Effect::Asked {
-                // nobody can be asked yet, and waiting for nobody would be a call that never ends
+                // nobody can be asked, and waiting for nobody would be a call that never ends
                 let decision = decision.to_mut();
                 decision.effect = Effect::Refused;
                 decision.reason_code = ReasonCode::NoApprover;
             }
             self.remember(tool, &recall, &mut decision);
-            let call = RecordedCall { action_id, now, decision: &decision, context };
+            let call = RecordedCall { action_id, now, decision: &decision, context, approval: None };
             let recorded = self.record(tool, &call, captured.ok(), canonical);
             self.conclude(tool, action_id, now, decision, recorded)
         })
     }
 
-    fn record(
+    pub(super) fn record(
         &self,
         tool: &Tool,
         call: &RecordedCall<'_>,
         value: Option<&Value<'_>>,
         canonical: &[u8],
     ) -> Result<Option<SyncTicket>, Error> {
-        let RecordedCall { action_id, now, decision, context } = *call;
+        let RecordedCall { action_id, now, decision, context, approval } = *call;
         let plan = tool.plan();
         let arguments = match (value, decision.record.args) {
             (Some(value), RecordLevel::Redacted) => Some(plan.redaction().apply(value, canonical)),
@@ -132,7 +137,7 @@ impl Guard {
                 policy: decision.policy,
                 enforcement: decision.enforcement,
                 estimated_cost: tool.spec().cost_micro_usd,
-                approval: None,
+                approval,
                 parts,
                 durable: false,
             };
@@ -149,7 +154,7 @@ impl Guard {
         }
     }
 
-    fn conclude(
+    pub(super) fn conclude(
         self: &Arc<Self>,
         tool: &Arc<Tool>,
         action_id: ActionId,
@@ -210,21 +215,26 @@ impl Guard {
 }
 
 /// What of a call goes into its record beside the tool and the values.
-struct RecordedCall<'a> {
-    action_id: ActionId,
-    now: UnixNanos,
-    decision: &'a Decision,
-    context: &'a CallContext,
+pub(super) struct RecordedCall<'a> {
+    pub(super) action_id: ActionId,
+    pub(super) now: UnixNanos,
+    pub(super) decision: &'a Decision,
+    pub(super) context: &'a CallContext,
+    /// The approval it was asked under.
+    pub(super) approval: Option<&'a str>,
 }
 
 /// The arguments with their canonical bytes in `canonical`, or why there are none.
-fn captured<'v>(arguments: Result<&'v Value<'v>, &Error>, canonical: &mut Vec<u8>) -> Result<&'v Value<'v>, Error> {
+pub(super) fn captured<'v>(
+    arguments: Result<&'v Value<'v>, &Error>,
+    canonical: &mut Vec<u8>,
+) -> Result<&'v Value<'v>, Error> {
     let value = arguments.map_err(Error::clone)?;
     value::encode(value, canonical)?;
     Ok(value)
 }
 
-fn not_captured(tool: &Tool, error: &Error) -> Decision {
+pub(super) fn not_captured(tool: &Tool, error: &Error) -> Decision {
     let code = match error.code() {
         ErrorCode::ValueMalformed => ReasonCode::MalformedArguments,
         _ => ReasonCode::CaptureFailed,
@@ -252,6 +262,6 @@ fn context_entry<'a>(guard: &'a Guard, context: &'a CallContext) -> ContextEntry
     }
 }
 
-fn refused(decision: Decision, action_id: Option<ActionId>) -> Admission {
+pub(super) fn refused(decision: Decision, action_id: Option<ActionId>) -> Admission {
     Admission::Refused(Box::new(Refusal { decision, action_id }))
 }

@@ -2,6 +2,8 @@
 
 use super::memory::LazyMemory;
 use super::{Counters, Guard, Observer, PolicyRecord};
+use crate::approval::desk::Desk;
+use crate::approval::store::Store;
 use crate::clock::Clock;
 use crate::decide::{Enforcement, Layers};
 use crate::error::Error;
@@ -26,6 +28,8 @@ pub struct Config {
     pub previous: Option<[u8; 32]>,
     /// What sees every decision.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Whether anybody can be asked; otherwise what needs people is refused as `no_approver`.
+    pub asks: bool,
     /// How the ledger writes.
     pub ledger: ledger::Options,
 }
@@ -55,7 +59,10 @@ impl Guard {
         let ledger = Ledger::open(&config.home, config.ledger)?;
         let mut key = *ledger.home().digest_key()?;
         let memory = LazyMemory::new(&key);
+        let desk = Desk::new(Store::new(ledger.home()));
         Ok(Arc::new(Self {
+            asks: config.asks,
+            desk,
             layers: Arc::new(config.layers),
             key: DigestKey::new(&mut key),
             ledger,

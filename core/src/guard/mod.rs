@@ -6,6 +6,7 @@
 //! - A guard starts nothing until its first call: no thread, no file but the home it was given.
 
 mod admission;
+mod asking;
 mod completion;
 mod config;
 mod health;
@@ -18,6 +19,7 @@ mod ticket;
 mod tool;
 
 pub use admission::{Admission, Observer, Refusal};
+pub use asking::{Asking, Resumed};
 pub use completion::Captured;
 pub use config::{Config, Summary};
 pub use health::Health;
@@ -26,6 +28,7 @@ pub use pending_sync::PendingSync;
 pub use ticket::Ticket;
 pub use tool::Tool;
 
+use crate::approval::desk::Desk;
 use crate::call::{CallContext, ToolSpec};
 use crate::clock::Clock;
 use crate::decide::{Decision, Layers};
@@ -55,6 +58,9 @@ pub struct Guard {
     /// Tells this guard from others of the process.
     id: u64,
     memory: LazyMemory,
+    /// Whether anybody can be asked.
+    asks: bool,
+    desk: Desk,
 }
 
 impl Guard {

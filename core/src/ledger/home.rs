@@ -294,6 +294,20 @@ impl Home {
         Ok(path)
     }
 
+    /// The directory of approvals.
+    #[must_use]
+    pub fn approvals_path(&self) -> PathBuf {
+        self.path.join("approvals")
+    }
+
+    /// Makes the directory of approvals, 0700, if it is not there.
+    ///
+    /// # Errors
+    /// [`ErrorCode::HomeUnusable`] where it cannot be made.
+    pub fn make_approvals(&self) -> Result<(), Error> {
+        make_directory(&self.approvals_path())
+    }
+
     /// All streams that have a directory, in the order of their ids.
     ///
     /// # Errors
@@ -457,7 +471,7 @@ fn check_trusted(path: &Path) -> Result<(), Error> {
             found.mode() & 0o777
         )));
     }
-    for inside in ["keys", "streams"] {
+    for inside in ["keys", "streams", "approvals"] {
         let inside = path.join(inside);
         if std::fs::symlink_metadata(&inside).is_ok_and(|entry| !entry.is_dir()) {
             return Err(unusable(format!(

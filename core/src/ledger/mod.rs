@@ -7,7 +7,7 @@ mod entropy;
 mod entry;
 pub mod erase;
 mod event;
-mod files;
+pub(crate) mod files;
 mod health;
 mod hex;
 pub mod home;
@@ -28,6 +28,7 @@ mod sink;
 pub mod verify;
 mod writer;
 
+pub(crate) use direct::write_stream;
 pub use entropy::Entropy;
 pub use entry::{ActionId, Completed, ContextEntry, Decided, Outcome, Part, ResultEntry, ToolEntry};
 pub use event::{
