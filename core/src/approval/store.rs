@@ -175,6 +175,19 @@ impl Locked<'_> {
         if synced { files::sync_directory(&self.store.directory) } else { Ok(()) }
     }
 
+    /// Waits until the disk has these approvals as they now are.
+    ///
+    /// # Errors
+    /// [`ErrorCode::LedgerIo`] where it cannot.
+    pub fn sync(&self, ids: impl Iterator<Item = ApprovalId>) -> Result<(), Error> {
+        for id in ids {
+            let path = self.store.path(id);
+            let synced = files::open_for_reading(&path).and_then(|file| file.sync_all());
+            synced.map_err(|error| files::io_error(&path, "synced", &error))?;
+        }
+        files::sync_directory(&self.store.directory)
+    }
+
     /// Takes an approval away.
     ///
     /// # Errors

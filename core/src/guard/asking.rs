@@ -9,6 +9,7 @@ use crate::approval::desk::{Office, Question, Settled, Wait};
 use crate::approval::{Answer, Approval, ApprovalId, Binding, Call, Person, Request, Shown, State, Terms};
 use crate::call::CallContext;
 use crate::clock::UnixNanos;
+use crate::condition::Facts;
 use crate::decide::{Decision, Effect, ReasonCode, RecordSync};
 use crate::error::{Error, ErrorCode};
 use crate::ledger::record::scalar::{Hash, Id, Time};
@@ -75,7 +76,7 @@ impl Guard {
         context: &CallContext,
         action_id: ActionId,
     ) -> Admission {
-        let terms = tool.plan().terms(value, context.enforcement);
+        let terms = tool.plan().terms(&Facts::of_call(value), context.enforcement);
         if let Some(name) = terms.binding.unbindable(value) {
             let why = format!("`{name}` has no value that people could agree to");
             return self.ended(tool, value, canonical, context, action_id, decision, ReasonCode::Unbindable, Some(why));
@@ -272,13 +273,13 @@ impl Asking {
     /// The policy has the last word on what is about to run, and people on no more than they were asked.
     fn decide_again(&self, value: &Value<'_>, canonical: &[u8], approval: &Approval) -> Admission {
         let plan = self.tool.plan();
-        let mut decision = plan.decide(value, self.context.enforcement).into_owned();
+        let mut decision = plan.decide(&Facts::of_call(value), self.context.enforcement).into_owned();
         match decision.effect {
             Effect::Refused => return self.recorded(Some(value), canonical, decision, Some(approval)),
             Effect::Asked => {
                 let asked: BTreeSet<&str> =
                     approval.request().requirements.iter().map(|requirement| &*requirement.rule).collect();
-                let wanted = plan.terms(value, self.context.enforcement).requirements;
+                let wanted = plan.terms(&Facts::of_call(value), self.context.enforcement).requirements;
                 if !wanted.iter().all(|requirement| asked.contains(&*requirement.rule)) {
                     return self.refuse(
                         Some(value),

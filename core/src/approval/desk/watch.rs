@@ -23,8 +23,14 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// The thread.
 pub(super) fn run(running: &Arc<Running>, office: &Weak<dyn Office>, store: Store) {
-    let mut watch =
-        Watch { store, known: Known::default(), waiting: BTreeMap::new(), entropy: Entropy::system(), tidy: false };
+    let mut watch = Watch {
+        store,
+        known: Known::default(),
+        waiting: BTreeMap::new(),
+        claimed: Vec::new(),
+        entropy: Entropy::system(),
+        tidy: false,
+    };
     loop {
         let patience = (!watch.waiting.is_empty()).then_some(LOOK);
         let commands = running.commands(patience);
@@ -55,6 +61,8 @@ struct Watch {
     store: Store,
     known: Known,
     waiting: BTreeMap<ApprovalId, Vec<Wait>>,
+    /// Those whose yes was used up just now, until the disk knows it.
+    claimed: Vec<Approval>,
     entropy: Entropy,
     tidy: bool,
 }
@@ -87,6 +95,9 @@ impl Watch {
             if let Err(error) = self.attend(&locked, office, id, now) {
                 self.settle(id, &Settled::Failed(error));
             }
+        }
+        if !self.claimed.is_empty() {
+            self.let_run(&locked);
         }
         Ok(())
     }
@@ -256,19 +267,11 @@ impl Watch {
         let time = Time(now);
         match approval.state() {
             State::Pending => {}
-            State::Approved => match approval.apply(Event::Claimed { time }) {
-                Ok(()) => {
-                    // on the disk before anything runs: at most once, whatever happens to the machine
-                    self.write(locked, &approval, true, now)?;
-                    let waits = self.waiting.remove(&id).unwrap_or_default();
-                    let mut waits = waits.into_iter();
-                    if let Some(first) = waits.next() {
-                        first.settle(Settled::Approved(Box::new(approval.clone())));
-                    }
-                    waits.for_each(|wait| wait.settle(Settled::UsedUp(Box::new(approval.clone()))));
-                }
-                Err(error) => return Err(error),
-            },
+            State::Approved => {
+                approval.apply(Event::Claimed { time })?;
+                self.write(locked, &approval, false, now)?;
+                self.claimed.push(approval);
+            }
             State::Denied | State::Expired | State::Cancelled => {
                 approval.apply(Event::Delivered { time })?;
                 self.write(locked, &approval, false, now)?;
@@ -276,6 +279,25 @@ impl Watch {
             }
         }
         Ok(())
+    }
+
+    /// Lets those run whose yes was used up for them: once the disk knows it, so that it permits one run whatever happens to the
+    /// machine. One sync after all writes costs little more than one alone.
+    fn let_run(&mut self, locked: &Locked<'_>) {
+        let claimed = std::mem::take(&mut self.claimed);
+        let synced = locked.sync(claimed.iter().map(Approval::id));
+        for approval in claimed {
+            let waits = self.waiting.remove(&approval.id()).unwrap_or_default();
+            if let Err(error) = &synced {
+                waits.into_iter().for_each(|wait| wait.settle(Settled::Failed(error.clone())));
+                continue;
+            }
+            let mut waits = waits.into_iter();
+            if let Some(first) = waits.next() {
+                first.settle(Settled::Approved(Box::new(approval.clone())));
+            }
+            waits.for_each(|wait| wait.settle(Settled::UsedUp(Box::new(approval.clone()))));
+        }
     }
 
     /// Ends what ran out while no process was there to see it, and takes away what is long over.
