@@ -57,7 +57,7 @@ impl Guarded {
     pub(crate) fn admit(&self) -> Option<Ticket> {
         match self.guard.admit(&self.tool, Ok(&self.arguments), &self.context) {
             Admission::Run(ticket) => Some(ticket),
-            Admission::Sync(_) | Admission::Refused(_) => None,
+            Admission::Sync(_) | Admission::Ask(_) | Admission::Refused(_) => None,
         }
     }
 
