@@ -67,6 +67,7 @@ fn context() -> CallContext {
         parent: None,
         call_id: None,
         annotations: None,
+        beginning: None,
         enforcement: None,
     }
 }

@@ -82,7 +82,7 @@ mod tests {
             json!([{"op": "replace", "path": "/none/x", "value": 1}]),
             json!([{"op": "test", "path": "/x", "value": 2}]),
             json!([{"op": "replace", "path": "", "value": 3}]),
-            json!([{"op": "add", "path": "/y", "value": {"$int": "7"}}]),
+            json!([{"op": "add", "path": "/y", "value": {"$int": "x"}}]),
         ] {
             let error = edited(r#"{"x":1}"#, patch.clone()).unwrap_err();
             assert_eq!(error.code(), ErrorCode::ApprovalInvalid, "{patch}");

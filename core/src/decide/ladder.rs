@@ -19,12 +19,16 @@ impl Tier {
     pub(super) const LOWEST: Self = Self(0);
 
     const fn of(decision: &Decision) -> Self {
-        let effect = match decision.effect {
+        Self::new(decision.effect, decision.verdict)
+    }
+
+    pub(super) const fn new(effect: Effect, verdict: Verdict) -> Self {
+        let effect = match effect {
             Effect::Run => 0,
             Effect::Asked => 3,
             Effect::Refused => 6,
         };
-        Self(effect + decision.verdict as u8)
+        Self(effect + verdict as u8)
     }
 }
 

@@ -9,13 +9,17 @@ mod decision;
 mod explain;
 mod ladder;
 mod layers;
+mod limited;
 mod plan;
 mod settings;
 mod tool;
 
-pub use decision::{Decision, Effect, Enforcement, ReasonCode, Verdict};
+pub use decision::{Decision, Effect, Enforcement, ReasonCode, RefusalKind, Verdict};
 pub use explain::{Explanation, LayerExplanation, Matched, RuleExplanation};
 pub use layers::{Layer, LayerInfo, Layers, Options};
+pub use limited::Exceeded;
 pub use plan::ToolPlan;
 pub use settings::{FailMode, RecordLevel, RecordSettings, RecordSync};
 pub use tool::ScopeVerdict;
+
+pub(crate) use limited::{Hit, PlannedLimit, Why, limited, stop};

@@ -5,6 +5,7 @@ use super::decision::{Decision, Enforcement, ReasonCode, Verdict};
 use super::explain::{self, Explanation};
 use super::ladder::{self, Ladder, Step};
 use super::layers::{Layer, Layers};
+use super::limited::{self, PlannedLimit};
 use super::settings::{FailMode, RecordSettings};
 use super::tool::{self, Described, ScopeVerdict};
 use crate::call::{Risk, ToolSpec};
@@ -56,6 +57,8 @@ pub struct ToolPlan {
     version: [u8; 32],
     mode: Enforcement,
     pub(super) layers: Vec<PlannedLayer>,
+    /// Of all layers.
+    limits: Vec<PlannedLimit>,
     /// What holds where no layer decides anything.
     nothing: Decision,
     /// One for each layer, in the modes of policies and code.
@@ -83,8 +86,11 @@ impl ToolPlan {
             .collect();
         let described = tool::describe(layers, spec, &found);
         let mut planned = Vec::new();
-        for (layer, (_, rules)) in layers.layers.iter().zip(&found) {
+        let mut limits = Vec::new();
+        for (layer, (known, rules)) in layers.layers.iter().zip(&found) {
             if layer.policy.decides() {
+                let arguments = tool::arguments(&layer.policy, spec);
+                limited::plan(layers, layer, spec, known, arguments.as_ref(), &mut limits)?;
                 planned.push(plan_layer(layers, layer, spec, rules, described.record)?);
             }
         }
@@ -98,6 +104,7 @@ impl ToolPlan {
             version: layers.version,
             mode: layers.enforcement(),
             layers: planned,
+            limits,
             ladders: Default::default(),
             tightened: Default::default(),
             failures: Arc::clone(&layers.failures),
@@ -206,6 +213,11 @@ impl ToolPlan {
         self.version
     }
 
+    /// The limits that speak of it.
+    pub(crate) fn limits(&self) -> &[PlannedLimit] {
+        &self.limits
+    }
+
     /// Whether a rule of it asks the session for anything.
     #[must_use]
     pub const fn asks_session(&self) -> bool {
@@ -247,6 +259,7 @@ impl ToolPlan {
             policy: self.version,
             enforcement: mode,
             detail: None,
+            limit: None,
             record: self.described.record,
         };
         let outside = (layer.scope == ScopeVerdict::Outside).then(|| {
@@ -269,6 +282,7 @@ impl ToolPlan {
                 policy: self.version,
                 enforcement: mode,
                 detail: None,
+                limit: None,
                 record: rule.record,
             };
             Step::new(rule.conditions.clone(), alone, rule.replaces_default)

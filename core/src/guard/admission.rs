@@ -1,6 +1,7 @@
 //! The way of one call up to its body: encode, digest, decide, redact, record.
 
 use super::health::count;
+use super::limits::{Counted, Reservation};
 use super::scratch::with_buffer;
 use super::{Asking, Guard, PendingSync, Ticket, Tool, ids};
 use crate::call::CallContext;
@@ -8,7 +9,7 @@ use crate::clock::UnixNanos;
 use crate::condition::Facts;
 use crate::decide::{Decision, Effect, FailMode, ReasonCode, RecordLevel, RecordSync};
 use crate::error::{Error, ErrorCode};
-use crate::ledger::{ActionId, ContextEntry, Decided, Part, SyncTicket};
+use crate::ledger::{ActionId, ContextEntry, Decided, Outcome, Part, SyncTicket};
 use crate::redact::Redaction;
 use crate::value::{self, Value};
 use std::borrow::Cow;
@@ -89,8 +90,15 @@ impl Guard {
                     Cow::Owned(not_captured(tool, error))
                 }
             };
+            let digest = captured.as_ref().ok().map(|_| self.key.call(tool.prefix(), canonical));
+            let mut held = None;
+            if let (Ok(value), Some(digest)) = (&captured, &digest)
+                && !tool.plan().limits().is_empty()
+            {
+                (decision, held) = self.reserve(&Counted { tool, value, digest, context, now }, &recall, decision, &[]);
+            }
             if let (Effect::Asked, true, Ok(value)) = (decision.effect, self.asks, &captured) {
-                return self.ask(tool, value, canonical, decision.into_owned(), context, action_id);
+                return self.ask(tool, value, canonical, decision.into_owned(), context, &recall, action_id);
             }
             if decision.effect == Effect::Asked {
                 // nobody can be asked, and waiting for nobody would be a call that never ends
@@ -98,10 +106,10 @@ impl Guard {
                 decision.effect = Effect::Refused;
                 decision.reason_code = ReasonCode::NoApprover;
             }
-            self.remember(tool, &recall, &mut decision);
-            let call = RecordedCall { action_id, now, decision: &decision, context, approval: None };
+            self.remember(tool, &recall, &mut decision, &mut held);
+            let call = RecordedCall { action_id, now, decision: &decision, context, digest, approval: None };
             let recorded = self.record(tool, &call, captured.ok(), canonical);
-            self.conclude(tool, action_id, now, decision, recorded)
+            self.conclude(tool, action_id, now, decision, held, recorded)
         })
     }
 
@@ -112,7 +120,7 @@ impl Guard {
         value: Option<&Value<'_>>,
         canonical: &[u8],
     ) -> Result<Option<SyncTicket>, Error> {
-        let RecordedCall { action_id, now, decision, context, approval } = *call;
+        let RecordedCall { action_id, now, decision, context, digest, approval } = *call;
         let plan = tool.plan();
         let arguments = match (value, decision.record.args) {
             (Some(value), RecordLevel::Redacted) => Some(plan.redaction().apply(value, canonical)),
@@ -127,7 +135,7 @@ impl Guard {
                 action_id,
                 time: now,
                 call_id: context.call_id.as_deref(),
-                digest: value.map(|_| self.key.call(tool.prefix(), canonical)),
+                digest,
                 tool: tool.entry(),
                 context: context_entry(self, context),
                 decision: decision.verdict,
@@ -160,6 +168,7 @@ impl Guard {
         action_id: ActionId,
         now: UnixNanos,
         decision: Cow<'_, Decision>,
+        held: Option<Box<Reservation>>,
         recorded: Result<Option<SyncTicket>, Error>,
     ) -> Admission {
         if let Some(observer) = &self.observer {
@@ -169,16 +178,22 @@ impl Guard {
                 count(&self.counters.panics);
             }
         }
-        let ticket = || Ticket::new(Arc::clone(self), Arc::clone(tool), action_id, now, decision.record.result);
+        let ticket =
+            |held| Ticket::new(Arc::clone(self), Arc::clone(tool), action_id, now, decision.record.result, held);
         match (recorded, decision.effect) {
-            (Ok(None), Effect::Run) => Admission::Run(ticket()),
-            (Ok(Some(sync)), Effect::Run) => Admission::Sync(PendingSync::new(ticket(), sync)),
+            (Ok(None), Effect::Run) => Admission::Run(ticket(held)),
+            (Ok(Some(sync)), Effect::Run) => Admission::Sync(PendingSync::new(ticket(held), sync)),
             (Ok(_), Effect::Refused | Effect::Asked) => refused(decision.into_owned(), Some(action_id)),
             (Err(_), Effect::Run) if tool.plan().fail_mode() == FailMode::Open => {
                 count(&self.counters.unrecorded_run);
-                Admission::Run(ticket())
+                Admission::Run(ticket(held))
             }
-            (Err(error), Effect::Run) => self.refused_unrecorded(tool, error.message(), None),
+            (Err(error), Effect::Run) => {
+                if let Some(held) = held {
+                    self.settle(tool, &held, Outcome::Denied, None, now);
+                }
+                self.refused_unrecorded(tool, error.message(), None)
+            }
             (Err(_), Effect::Refused | Effect::Asked) => {
                 count(&self.counters.unrecorded_refused);
                 refused(decision.into_owned(), None)
@@ -200,10 +215,20 @@ impl Guard {
         // the same limits hold as for a call that runs, or `check` would promise what `admit` refuses
         let decide = || {
             with_buffer(|canonical| match captured(arguments, canonical) {
-                Ok(value) if tool.plan().asks_session() => self
-                    .recall(context, self.clock.now())
-                    .with_facts(value, |facts| tool.plan().preview(facts, context.enforcement).into_owned()),
-                Ok(value) => tool.plan().preview(&Facts::of_call(value), context.enforcement).into_owned(),
+                Ok(value) => {
+                    let now = self.clock.now();
+                    let plan = tool.plan();
+                    if !plan.asks_session() && plan.limits().is_empty() {
+                        return plan.preview(&Facts::of_call(value), context.enforcement).into_owned();
+                    }
+                    let recall = self.recall(context, now);
+                    let decision = recall.with_facts(value, |facts| plan.preview(facts, context.enforcement));
+                    if plan.limits().is_empty() {
+                        return decision.into_owned();
+                    }
+                    let digest = &self.key.call(tool.prefix(), canonical);
+                    self.limit_preview(&Counted { tool, value, digest, context, now }, &recall, decision).into_owned()
+                }
                 Err(error) => not_captured(tool, &error),
             })
         };
@@ -220,6 +245,7 @@ pub(super) struct RecordedCall<'a> {
     pub(super) now: UnixNanos,
     pub(super) decision: &'a Decision,
     pub(super) context: &'a CallContext,
+    pub(super) digest: Option<[u8; 32]>,
     /// The approval it was asked under.
     pub(super) approval: Option<&'a str>,
 }

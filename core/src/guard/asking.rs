@@ -3,13 +3,14 @@
 use super::admission::{RecordedCall, captured, not_captured, refused};
 use super::completion::End;
 use super::health::count;
+use super::limits::{Counted, Reservation};
+use super::memory::Recall;
 use super::scratch::with_buffer;
 use super::{Admission, Captured, Guard, Tool};
 use crate::approval::desk::{Office, Question, Settled, Wait};
 use crate::approval::{Answer, Approval, ApprovalId, Binding, Call, Person, Request, Shown, State, Terms};
 use crate::call::CallContext;
 use crate::clock::UnixNanos;
-use crate::condition::Facts;
 use crate::decide::{Decision, Effect, ReasonCode, RecordSync};
 use crate::error::{Error, ErrorCode};
 use crate::ledger::record::scalar::{Hash, Id, Time};
@@ -74,9 +75,10 @@ impl Guard {
         canonical: &[u8],
         decision: Decision,
         context: &CallContext,
+        recall: &Recall<'_>,
         action_id: ActionId,
     ) -> Admission {
-        let terms = tool.plan().terms(&Facts::of_call(value), context.enforcement);
+        let terms = recall.with_facts(value, |facts| tool.plan().terms(facts, context.enforcement));
         if let Some(name) = terms.binding.unbindable(value) {
             let why = format!("`{name}` has no value that people could agree to");
             return self.ended(tool, value, canonical, context, action_id, decision, ReasonCode::Unbindable, Some(why));
@@ -165,7 +167,7 @@ impl Guard {
         decision.effect = Effect::Refused;
         decision.reason_code = code;
         decision.detail = detail.map(Arc::from);
-        self.record_asked(tool, Some(value), canonical, context, action_id, decision, None)
+        self.record_asked(tool, Some(value), canonical, context, action_id, decision, None, None)
     }
 }
 
@@ -273,28 +275,40 @@ impl Asking {
     /// The policy has the last word on what is about to run, and people on no more than they were asked.
     fn decide_again(&self, value: &Value<'_>, canonical: &[u8], approval: &Approval) -> Admission {
         let plan = self.tool.plan();
-        let mut decision = plan.decide(&Facts::of_call(value), self.context.enforcement).into_owned();
+        let mode = self.context.enforcement;
+        let now = self.guard.clock.now();
+        let recall = self.guard.recall(&self.context, now);
+        let mut decision = recall.with_facts(value, |facts| plan.decide(facts, mode).into_owned());
+        let outdated = || self.refuse(Some(value), canonical, Ended::code(ReasonCode::ApprovalOutdated), Some(approval));
         match decision.effect {
-            Effect::Refused => return self.recorded(Some(value), canonical, decision, Some(approval)),
+            Effect::Refused => return self.recorded(Some(value), canonical, decision, None, Some(approval)),
             Effect::Asked => {
                 let asked: BTreeSet<&str> =
                     approval.request().requirements.iter().map(|requirement| &*requirement.rule).collect();
-                let wanted = plan.terms(&Facts::of_call(value), self.context.enforcement).requirements;
+                let wanted = recall.with_facts(value, |facts| plan.terms(facts, mode)).requirements;
                 if !wanted.iter().all(|requirement| asked.contains(&*requirement.rule)) {
-                    return self.refuse(
-                        Some(value),
-                        canonical,
-                        Ended::code(ReasonCode::ApprovalOutdated),
-                        Some(approval),
-                    );
+                    return outdated();
                 }
             }
             Effect::Run => {}
         }
         decision.effect = Effect::Run;
+        let mut decision = Cow::Owned(decision);
+        let mut held = None;
+        if !plan.limits().is_empty() {
+            let digest = &self.guard.key.call(self.tool.prefix(), canonical);
+            let call = Counted { tool: &self.tool, value, digest, context: &self.context, now };
+            (decision, held) = self.guard.reserve(&call, &recall, decision, &self.decision.rules);
+        }
+        match decision.effect {
+            Effect::Asked => return outdated(),
+            Effect::Run => self.guard.remember(&self.tool, &recall, &mut decision, &mut held),
+            Effect::Refused => {}
+        }
+        let mut decision = decision.into_owned();
         // at most once is promised for it, so that its record is on the disk before it runs
         decision.record.sync = RecordSync::Durable;
-        self.recorded(Some(value), canonical, decision, Some(approval))
+        self.recorded(Some(value), canonical, decision, held, Some(approval))
     }
 
     fn refuse(
@@ -309,7 +323,7 @@ impl Asking {
         decision.reason_code = ended.code;
         decision.reason = Some(Arc::from(ended.reason.unwrap_or_else(|| ended.code.describe().to_owned())));
         decision.detail = ended.detail;
-        self.recorded(value, canonical, decision, approval)
+        self.recorded(value, canonical, decision, None, approval)
     }
 
     fn recorded(
@@ -317,6 +331,7 @@ impl Asking {
         value: Option<&Value<'_>>,
         canonical: &[u8],
         decision: Decision,
+        held: Option<Box<Reservation>>,
         approval: Option<&Approval>,
     ) -> Admission {
         // the call that was asked first is the one that people saw, and the one that runs
@@ -326,7 +341,7 @@ impl Asking {
             }
             _ => self.action_id,
         };
-        self.guard.record_asked(&self.tool, value, canonical, &self.context, action_id, decision, approval)
+        self.guard.record_asked(&self.tool, value, canonical, &self.context, action_id, decision, held, approval)
     }
 }
 
@@ -349,17 +364,19 @@ impl Guard {
         context: &CallContext,
         action_id: ActionId,
         decision: Decision,
+        held: Option<Box<Reservation>>,
         approval: Option<&Approval>,
     ) -> Admission {
         let now = self.clock.now();
         let id = approval.map(|approval| approval.id().to_string());
-        let call = RecordedCall { action_id, now, decision: &decision, context, approval: id.as_deref() };
+        let digest = value.map(|_| self.key.call(tool.prefix(), canonical));
+        let call = RecordedCall { action_id, now, decision: &decision, context, digest, approval: id.as_deref() };
         let recorded = self.record(tool, &call, value, canonical);
         let ended = (decision.effect == Effect::Refused && recorded.is_ok()).then(|| outcome(decision.reason_code));
         let level = decision.record.result;
-        let admission = self.conclude(tool, action_id, now, Cow::Owned(decision), recorded);
+        let admission = self.conclude(tool, action_id, now, Cow::Owned(decision), held, recorded);
         if let Some(outcome) = ended {
-            let end = End { action_id, ended: now, duration: 0, outcome, level };
+            let end = End { action_id, ended: now, duration: 0, outcome, level, cost: None };
             self.record_completion(tool, &end, &Captured::Nothing);
         }
         admission

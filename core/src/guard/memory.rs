@@ -1,13 +1,14 @@
 //! What the processes of the home remember together, opened with the first call that needs it.
 
 use super::health::count;
+use super::limits::Reservation;
 use super::{Guard, Tool};
 use crate::call::{Beginning, CallContext};
 use crate::clock::UnixNanos;
 use crate::condition::{Facts, SessionView, Unknown};
 use crate::decide::{Decision, Effect, FailMode, ReasonCode};
 use crate::error::Error;
-use crate::ledger::Home;
+use crate::ledger::{Home, Outcome};
 use crate::session::{Secrets, Sessions, View};
 use crate::state::{Options, State};
 use arc_swap::ArcSwapOption;
@@ -128,7 +129,13 @@ impl Guard {
 
     /// Remembers a call that is about to run. What cannot be remembered does not run, where any rule asks a session: later
     /// questions would be answered wrongly.
-    pub(super) fn remember<'d>(&self, tool: &Tool, recall: &Recall<'_>, decision: &mut Cow<'d, Decision>) {
+    pub(super) fn remember(
+        &self,
+        tool: &Tool,
+        recall: &Recall<'_>,
+        decision: &mut Cow<'_, Decision>,
+        held: &mut Option<Box<Reservation>>,
+    ) {
         if decision.effect != Effect::Run {
             return;
         }
@@ -144,6 +151,9 @@ impl Guard {
         if self.layers.ask_session() && tool.plan().fail_mode() == FailMode::Closed {
             let why = Some(Arc::from(error.message()));
             *decision = Cow::Owned(tool.plan().refusal(ReasonCode::SessionUnknown, why));
+            if let Some(held) = held.take() {
+                self.settle(tool, &held, Outcome::Denied, None, recall.now);
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ mod completion;
 mod config;
 mod health;
 mod ids;
+mod limits;
 mod memory;
 mod pending_sync;
 mod policy_record;

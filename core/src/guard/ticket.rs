@@ -1,6 +1,7 @@
 //! What stands between "it may run" and "it ran": completing it is recorded, and so is losing it.
 
 use super::completion::End;
+use super::limits::Reservation;
 use super::{Captured, Guard, Tool};
 use crate::clock::UnixNanos;
 use crate::decide::RecordLevel;
@@ -20,6 +21,8 @@ pub struct Ticket {
     result: RecordLevel,
     started: Instant,
     open: bool,
+    held: Option<Box<Reservation>>,
+    cost: Option<i64>,
 }
 
 impl Ticket {
@@ -29,8 +32,10 @@ impl Ticket {
         action_id: ActionId,
         decided_at: UnixNanos,
         result: RecordLevel,
+        held: Option<Box<Reservation>>,
     ) -> Self {
-        Self { guard, tool, action_id, decided_at, result, started: Instant::now(), open: true }
+        let started = Instant::now();
+        Self { guard, tool, action_id, decided_at, result, started, open: true, held, cost: None }
     }
 
     /// The id of the decided call.
@@ -53,6 +58,11 @@ impl Ticket {
         &self.tool
     }
 
+    /// Says what the call cost in millionths of a US dollar: it takes the place of what it was expected to cost.
+    pub fn costs(&mut self, micro_usd: i64) {
+        self.cost = Some(micro_usd.max(0));
+    }
+
     /// Records how the call ended. Never fails: what cannot be recorded is counted in the guard's health.
     pub fn complete(mut self, outcome: Outcome, result: &Captured<'_>) {
         self.finish(outcome, result);
@@ -63,7 +73,10 @@ impl Ticket {
         let ran = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         // the wall clock is not read again: a second reading costs as much as the whole record and may go back
         let ended = UnixNanos(self.decided_at.0.saturating_add(i64::try_from(ran).unwrap_or(i64::MAX)));
-        let end = End { action_id: self.action_id, ended, duration: ran, outcome, level: self.result };
+        let end = End { action_id: self.action_id, ended, duration: ran, outcome, level: self.result, cost: self.cost };
+        if let Some(held) = self.held.take() {
+            self.guard.settle(&self.tool, &held, outcome, self.cost, ended);
+        }
         self.guard.record_completion(&self.tool, &end, result);
     }
 }

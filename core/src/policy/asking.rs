@@ -121,7 +121,7 @@ impl JsonSchema for Timeout {
 }
 
 /// A whole number and its unit.
-fn span(text: &str) -> Option<Duration> {
+pub(super) fn span(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds: u64 = match unit {
         "s" => 1,

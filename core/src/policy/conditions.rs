@@ -146,20 +146,20 @@ impl Budget {
 }
 
 /// A tool of the policy whose arguments it gives.
-struct TypedTool {
-    spec: ToolSpec,
-    known: Known,
-    arguments: ArgumentTypes,
+pub(super) struct TypedTool {
+    pub(super) spec: ToolSpec,
+    pub(super) known: Known,
+    pub(super) arguments: ArgumentTypes,
 }
 
 /// The tools of the policy whose arguments it gives, by name.
-struct TypedTools {
-    tools: Vec<TypedTool>,
+pub(super) struct TypedTools {
+    pub(super) tools: Vec<TypedTool>,
     by_name: HashMap<String, Vec<usize>>,
 }
 
 impl TypedTools {
-    fn new(policy: &Policy) -> Self {
+    pub(super) fn new(policy: &Policy) -> Self {
         let mut new = Self { tools: Vec::new(), by_name: HashMap::new() };
         for entry in policy.tools.entries() {
             let (Some(schema), Some(name)) = (&entry.tool.args, entry.pattern.exact_name()) else {

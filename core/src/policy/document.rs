@@ -2,12 +2,14 @@
 
 use super::asking::{NotBy, Quorum, Timeout};
 use super::pattern::ToolPattern;
+use super::quantity::{Amount, ArgumentPath, Count, Length, OnExceed, Per};
 use super::read::{Placed, choices, keys};
 use super::text::{Argument, Expression, Id, Item, ListName, Name, RedactKey, Tag, Text, Version};
 use super::tool_key::Tools;
 use crate::approval::Approver;
 use crate::call::Risk;
 use crate::decide::{Enforcement, FailMode, RecordLevel, RecordSync, Verdict};
+use crate::limits::Calendar;
 use crate::redact::Detector;
 use std::collections::BTreeMap;
 
@@ -54,6 +56,12 @@ keys! {
         tools: Tools,
         /// The rules; their order means nothing.
         rules: Vec<Placed<Rule>>,
+        /// How much may be spent: money, tokens, calls, or the sum of an argument.
+        budgets: Vec<Placed<Budget>>,
+        /// How many calls may be made within a time.
+        rate_limits: Vec<Placed<RateLimit>>,
+        /// How often the same call may be made within a time.
+        loops: Placed<LoopLimit>,
         /// Named lists for conditions: `args.to in lists.own_addresses`.
         lists: BTreeMap<ListName, Vec<Item>>,
         /// What is taken out of arguments and results before they are recorded.
@@ -140,6 +148,103 @@ keys! {
         bind: Placed<Vec<Placed<Argument>>>,
         /// The arguments that people see, unredacted in the approval alone; all, redacted, where left out.
         show: Vec<Placed<Argument>>,
+    }
+}
+
+keys! {
+    /// A budget: the most that may be spent of one thing, over all time or within a window. One of `usd`, `tokens`, `calls` and
+    /// `sum` is given.
+    pub(crate) struct Budget called "a budget"
+    requires {
+        /// The budget's name in records and messages, unique among rules and limits.
+        id: Placed<Id>,
+    }
+    {
+        /// Tools by name, with `*` and `?`; every tool where no selector is given.
+        tools: Placed<Vec<Placed<ToolPattern>>>,
+        /// Tools by tag.
+        tags: Placed<Vec<Placed<Tag>>>,
+        /// Tools by risk.
+        risk: Placed<Vec<Risk>>,
+        /// Tools by the system they act on.
+        connectors: Placed<Vec<Name>>,
+        /// Tools by what they do.
+        actions: Placed<Vec<Name>>,
+        /// What is counted apart: `session`, `run`, `agent`, `user`, `tool` or an argument such as `args.customer_id`; all calls of the
+        /// home together where left out.
+        per: Placed<Per>,
+        /// US dollars, to six places: what calls are said to cost, and what was logged of a model's tokens.
+        usd: Placed<Amount>,
+        /// Tokens of models, as logged.
+        tokens: Placed<Count>,
+        /// Calls.
+        calls: Placed<Count>,
+        /// The argument whose values are summed, such as `args.amount`.
+        sum: Placed<ArgumentPath>,
+        /// The most that `sum` may come to, to six places.
+        max: Placed<Amount>,
+        /// The last so long: a whole number and `s`, `m`, `h` or `d`.
+        window: Placed<Length>,
+        /// The present hour, day, week (from Monday) or month, in UTC.
+        calendar: Placed<Calendar>,
+        /// What happens to a call beyond it; `deny` where left out.
+        on_exceed: OnExceed,
+    }
+}
+
+keys! {
+    /// A rate limit: the most calls within a window. One of `window` and `calendar` is given.
+    pub(crate) struct RateLimit called "a rate limit"
+    requires {
+        /// The rate limit's name in records and messages, unique among rules and limits.
+        id: Placed<Id>,
+        /// How many calls.
+        calls: Count,
+    }
+    {
+        /// Tools by name, with `*` and `?`; every tool where no selector is given.
+        tools: Placed<Vec<Placed<ToolPattern>>>,
+        /// Tools by tag.
+        tags: Placed<Vec<Placed<Tag>>>,
+        /// Tools by risk.
+        risk: Placed<Vec<Risk>>,
+        /// Tools by the system they act on.
+        connectors: Placed<Vec<Name>>,
+        /// Tools by what they do.
+        actions: Placed<Vec<Name>>,
+        /// What is counted apart, as of a budget.
+        per: Placed<Per>,
+        /// The last so long: a whole number and `s`, `m`, `h` or `d`.
+        window: Placed<Length>,
+        /// The present hour, day, week (from Monday) or month, in UTC.
+        calendar: Placed<Calendar>,
+        /// What happens to a call beyond it; `deny` where left out.
+        on_exceed: OnExceed,
+    }
+}
+
+keys! {
+    /// The limit on loops: how often a session may make the same call, which is the same tool with the same arguments.
+    pub(crate) struct LoopLimit called "`loops`"
+    requires {
+        /// How often the same call may be made.
+        same_call: Count,
+        /// Within the last so long: a whole number and `s`, `m`, `h` or `d`.
+        window: Length,
+    }
+    {
+        /// Tools by name, with `*` and `?`; every tool where no selector is given.
+        tools: Placed<Vec<Placed<ToolPattern>>>,
+        /// Tools by tag.
+        tags: Placed<Vec<Placed<Tag>>>,
+        /// Tools by risk.
+        risk: Placed<Vec<Risk>>,
+        /// Tools by the system they act on.
+        connectors: Placed<Vec<Name>>,
+        /// Tools by what they do.
+        actions: Placed<Vec<Name>>,
+        /// What happens to a call beyond it; `deny` where left out.
+        on_exceed: OnExceed,
     }
 }
 

@@ -23,8 +23,9 @@ pub(crate) fn check(policy: &Policy, out: &mut Problems) {
     for entry in policy.tools.entries() {
         entry.tool.tags.iter().flatten().for_each(&mut look);
     }
-    for rule in &policy.rules {
-        rule.rule.tags.iter().flat_map(|tags| &tags.value).for_each(&mut look);
+    let limits = policy.limits.iter().map(|limit| &limit.rule);
+    for rule in policy.rules.iter().map(|rule| &rule.rule).chain(limits) {
+        rule.tags.iter().flat_map(|tags| &tags.value).for_each(&mut look);
     }
 }
 

@@ -89,7 +89,7 @@ impl Heard {
     /// Adds a text, unless it was said already. Says whether anything changed.
     pub(super) fn add(&mut self, base: Base, text: &str) -> bool {
         let words: Vec<String> = words(text).collect();
-        if words.is_empty() || self.finds(base, &words) {
+        if words.is_empty() || self.finds(base, &words, true) {
             return false;
         }
         let mut end = self.borders.last().copied().unwrap_or_default();
@@ -112,23 +112,32 @@ impl Heard {
     /// Whether `text` is a run of whole words that was said. An empty text is not.
     pub(super) fn said(&self, base: Base, text: &str) -> bool {
         let words: Vec<String> = words(text).collect();
-        !words.is_empty() && self.finds(base, &words)
+        !words.is_empty() && self.finds(base, &words, false)
     }
 
-    fn finds(&self, base: Base, words: &[String]) -> bool {
+    /// Whether these words were said, joined; with `borders`, also parted as they are here.
+    fn finds(&self, base: Base, words: &[String], borders: bool) -> bool {
         let bytes = || words.iter().flat_map(|word| word.bytes());
         let length = bytes().count() as u64;
         let sought = bytes().fold(0, |hash, byte| base.push(hash, byte));
         let power = base.power(length);
         let mut ends = self.borders.iter();
         let mut end = ends.next();
-        for start in &self.borders {
+        for (place, start) in self.borders.iter().enumerate() {
             let wanted = start.before + length;
             while end.is_some_and(|end| end.before < wanted) {
                 end = ends.next();
             }
             let Some(end) = end else { return false };
-            if end.before == wanted && end.hash == add(multiply(start.hash, power), sought) {
+            let parted = || {
+                let mut before = start.before;
+                words.iter().zip(self.borders.iter().skip(place + 1)).all(|(word, border)| {
+                    before += word.len() as u64;
+                    border.before == before
+                })
+            };
+            let same = end.before == wanted && end.hash == add(multiply(start.hash, power), sought);
+            if same && (!borders || parted()) {
                 return true;
             }
         }

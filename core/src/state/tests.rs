@@ -170,7 +170,7 @@ fn a_full_table_forgets_the_oldest_and_says_so() {
         // mostly small, some large, so that blocks of unlike classes and pages compete
         let words = match random >> 60 {
             0 => 600 + (random >> 40) as usize % 2000,
-            1..4 => (random >> 40) as usize % 300,
+            1..4 => 1 + (random >> 40) as usize % 300,
             _ => 1 + (random >> 40) as usize % 16,
         };
         let key = near(&state, number);
