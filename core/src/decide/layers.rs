@@ -2,10 +2,11 @@
 
 use super::builtin;
 use super::decision::{Decision, Enforcement, ReasonCode};
+use super::limited::PlannedLimit;
 use super::plan::ToolPlan;
 use crate::call::ToolSpec;
 use crate::error::{Error, ErrorCode};
-use crate::policy::{Policy, of_layers};
+use crate::policy::{LimitKind, Policy, of_layers};
 use crate::redact::Redaction;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -119,6 +120,17 @@ impl Layers {
     #[must_use]
     pub fn ask_session(&self) -> bool {
         self.layers.iter().any(|layer| layer.policy.asks_session)
+    }
+
+    /// The budgets of all layers, sorted by id.
+    pub(crate) fn budgets(&self) -> Box<[PlannedLimit]> {
+        let of = |layer: &'_ Layer| -> Vec<PlannedLimit> {
+            let budgets = layer.policy.limits.iter().filter(|limit| limit.kind == LimitKind::Budget);
+            budgets.map(|limit| PlannedLimit::new(self, layer, limit)).collect()
+        };
+        let mut all: Vec<PlannedLimit> = self.layers.iter().flat_map(of).collect();
+        all.sort_by(|one, two| one.id.cmp(&two.id));
+        all.into()
     }
 
     /// The strictest mode of a layer that decides anything.

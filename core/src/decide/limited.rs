@@ -26,6 +26,8 @@ pub(crate) struct PlannedLimit {
     pub(crate) per: Per,
     pub(crate) measure: Measure,
     pub(crate) meter: Meter,
+    /// Whether it speaks of every tool.
+    pub(crate) of_all_tools: bool,
     /// What its counters' keys begin with: of the layer, the id and what is counted over which time. Another maximum goes on counting;
     /// another window or measure begins anew.
     pub(crate) head: [u8; 16],
@@ -51,6 +53,7 @@ impl PlannedLimit {
             per: limit.per.clone(),
             measure: limit.measure.clone(),
             meter: limit.meter,
+            of_all_tools: limit.is_of_all_tools(),
             head,
             on_exceed: limit.on_exceed,
             mode: layers.mode(&layer.policy),
@@ -127,7 +130,7 @@ pub(crate) enum Why {
     Failed(String),
 }
 
-/// How much of a limit was used when it did not let a call through.
+/// How a limit stands, or stood when it did not let a call through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exceeded {
     /// The limit, layer first: `local/refunds-a-day`.

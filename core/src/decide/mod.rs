@@ -9,6 +9,7 @@ mod decision;
 mod explain;
 mod ladder;
 mod layers;
+mod learning;
 mod limited;
 mod plan;
 mod settings;

@@ -5,6 +5,7 @@ use super::decision::{Decision, Enforcement, ReasonCode, Verdict};
 use super::explain::{self, Explanation};
 use super::ladder::{self, Ladder, Step};
 use super::layers::{Layer, Layers};
+use super::learning;
 use super::limited::{self, PlannedLimit};
 use super::settings::{FailMode, RecordSettings};
 use super::tool::{self, Described, ScopeVerdict};
@@ -13,6 +14,7 @@ use crate::condition::Facts;
 use crate::error::{Error, ErrorCode};
 use crate::policy::{CompiledRule, Conditions, Known, Refused, compile_rule};
 use crate::redact::Redaction;
+use crate::session::FactDetector;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
@@ -67,6 +69,8 @@ pub struct ToolPlan {
     tightened: [OnceLock<Vec<Ladder>>; 3],
     failures: Arc<AtomicU64>,
     asks_session: bool,
+    /// What of its results the session then knows.
+    facts: Box<[FactDetector]>,
 }
 
 impl ToolPlan {
@@ -85,6 +89,7 @@ impl ToolPlan {
             })
             .collect();
         let described = tool::describe(layers, spec, &found);
+        let facts = learning::facts(layers, spec, &described.tags)?;
         let mut planned = Vec::new();
         let mut limits = Vec::new();
         for (layer, (known, rules)) in layers.layers.iter().zip(&found) {
@@ -109,6 +114,7 @@ impl ToolPlan {
             tightened: Default::default(),
             failures: Arc::clone(&layers.failures),
             asks_session: false,
+            facts,
         };
         let rules = plan.layers.iter().flat_map(|layer| &layer.rules);
         plan.asks_session = rules.map(|rule| &rule.conditions).any(Conditions::ask_session);
@@ -211,6 +217,12 @@ impl ToolPlan {
     #[must_use]
     pub const fn policy_version(&self) -> [u8; 32] {
         self.version
+    }
+
+    /// What is looked for in its results, for the session to know.
+    #[must_use]
+    pub const fn facts(&self) -> &[FactDetector] {
+        &self.facts
     }
 
     /// The limits that speak of it.

@@ -3,6 +3,7 @@
 use super::health::count;
 use super::limits::{Counted, Reservation};
 use super::scratch::with_buffer;
+use super::ticket::Issue;
 use super::{Asking, Guard, PendingSync, Ticket, Tool, ids};
 use crate::call::CallContext;
 use crate::clock::UnixNanos;
@@ -109,7 +110,7 @@ impl Guard {
             self.remember(tool, &recall, &mut decision, &mut held);
             let call = RecordedCall { action_id, now, decision: &decision, context, digest, approval: None };
             let recorded = self.record(tool, &call, captured.ok(), canonical);
-            self.conclude(tool, action_id, now, decision, held, recorded)
+            self.conclude(tool, Admitted { action_id, now, context, held }, decision, recorded)
         })
     }
 
@@ -165,12 +166,11 @@ impl Guard {
     pub(super) fn conclude(
         self: &Arc<Self>,
         tool: &Arc<Tool>,
-        action_id: ActionId,
-        now: UnixNanos,
+        admitted: Admitted<'_>,
         decision: Cow<'_, Decision>,
-        held: Option<Box<Reservation>>,
         recorded: Result<Option<SyncTicket>, Error>,
     ) -> Admission {
+        let Admitted { action_id, now, context, held } = admitted;
         if let Some(observer) = &self.observer {
             let id = recorded.is_ok().then_some(action_id);
             // an observer cannot change what was decided, so its failure changes nothing either
@@ -178,8 +178,11 @@ impl Guard {
                 count(&self.counters.panics);
             }
         }
-        let ticket =
-            |held| Ticket::new(Arc::clone(self), Arc::clone(tool), action_id, now, decision.record.result, held);
+        let ticket = |held| {
+            let learner = (!tool.plan().facts().is_empty()).then(|| Arc::clone(&context.session));
+            let level = decision.record.result;
+            Ticket::new(Arc::clone(self), Arc::clone(tool), Issue { action_id, decided_at: now, level, held, learner })
+        };
         match (recorded, decision.effect) {
             (Ok(None), Effect::Run) => Admission::Run(ticket(held)),
             (Ok(Some(sync)), Effect::Run) => Admission::Sync(PendingSync::new(ticket(held), sync)),
@@ -237,6 +240,14 @@ impl Guard {
             tool.plan().refusal(ReasonCode::Internal, None)
         })
     }
+}
+
+/// A call whose decision was recorded or could not be.
+pub(super) struct Admitted<'a> {
+    pub(super) action_id: ActionId,
+    pub(super) now: UnixNanos,
+    pub(super) context: &'a CallContext,
+    pub(super) held: Option<Box<Reservation>>,
 }
 
 /// What of a call goes into its record beside the tool and the values.

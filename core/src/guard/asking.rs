@@ -1,6 +1,6 @@
 //! A call that waits for people: asked when it was decided, decided again when they have answered.
 
-use super::admission::{RecordedCall, captured, not_captured, refused};
+use super::admission::{Admitted, RecordedCall, captured, not_captured, refused};
 use super::completion::End;
 use super::health::count;
 use super::limits::{Counted, Reservation};
@@ -279,7 +279,8 @@ impl Asking {
         let now = self.guard.clock.now();
         let recall = self.guard.recall(&self.context, now);
         let mut decision = recall.with_facts(value, |facts| plan.decide(facts, mode).into_owned());
-        let outdated = || self.refuse(Some(value), canonical, Ended::code(ReasonCode::ApprovalOutdated), Some(approval));
+        let outdated =
+            || self.refuse(Some(value), canonical, Ended::code(ReasonCode::ApprovalOutdated), Some(approval));
         match decision.effect {
             Effect::Refused => return self.recorded(Some(value), canonical, decision, None, Some(approval)),
             Effect::Asked => {
@@ -374,7 +375,7 @@ impl Guard {
         let recorded = self.record(tool, &call, value, canonical);
         let ended = (decision.effect == Effect::Refused && recorded.is_ok()).then(|| outcome(decision.reason_code));
         let level = decision.record.result;
-        let admission = self.conclude(tool, action_id, now, Cow::Owned(decision), held, recorded);
+        let admission = self.conclude(tool, Admitted { action_id, now, context, held }, Cow::Owned(decision), recorded);
         if let Some(outcome) = ended {
             let end = End { action_id, ended: now, duration: 0, outcome, level, cost: None };
             self.record_completion(tool, &end, &Captured::Nothing);

@@ -58,6 +58,7 @@ impl Guard {
     pub fn start(config: Config) -> Result<Arc<Self>, Error> {
         let ledger = Ledger::open(&config.home, config.ledger)?;
         let mut key = *ledger.home().digest_key()?;
+        let standing = config.layers.budgets();
         let memory = LazyMemory::new(&key);
         let desk = Desk::new(Store::new(ledger.home()));
         Ok(Arc::new(Self {
@@ -74,6 +75,7 @@ impl Guard {
             policy_record: PolicyRecord::new(config.previous),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             memory,
+            standing,
         }))
     }
 

@@ -140,21 +140,16 @@ impl Guard {
         }
     }
 
-    /// The key of a limit's counter for this call.
-    fn key_of(&self, state: &State, limit: &PlannedLimit, call: &Counted<'_>) -> Result<Key, String> {
-        let context = call.context;
+    /// The key of a limit's counter for all calls of this context; `None` of one that is kept apart by tool or argument.
+    pub(super) fn standing_key(&self, state: &State, limit: &PlannedLimit, context: &CallContext) -> Option<Key> {
         let head = &limit.head[..];
-        let kind = match limit.kind {
-            LimitKind::Budget => Kind::Budget,
-            LimitKind::Rate => Kind::Rate,
-            LimitKind::Loop => Kind::Loop,
-        };
+        let kind = kind_of(limit);
         // calls without a run, an agent or a user are counted as those of one
         let one = |text: Option<&str>| match text {
             Some(text) => state.key(kind, &[head, text.as_bytes()]),
             None => state.key(kind, &[head]),
         };
-        Ok(match &limit.per {
+        Some(match &limit.per {
             Per::Home => one(None),
             Per::Session => one(Some(&context.session)),
             Per::Run => match &context.run {
@@ -163,12 +158,24 @@ impl Guard {
             },
             Per::Agent => one(context.agent.as_deref().or(self.agent.as_deref())),
             Per::User => one(context.user.as_ref().map(|user| &*user.id)),
-            Per::Tool => {
+            Per::Tool | Per::Argument(_) | Per::SameCall => return None,
+        })
+    }
+
+    /// The key of a limit's counter for this call.
+    fn key_of(&self, state: &State, limit: &PlannedLimit, call: &Counted<'_>) -> Result<Key, String> {
+        if let Some(key) = self.standing_key(state, limit, call.context) {
+            return Ok(key);
+        }
+        let head = &limit.head[..];
+        let kind = kind_of(limit);
+        Ok(match &limit.per {
+            Per::Argument(path) => state.key(kind, &[head, PlannedLimit::apart(path, call.value)?.as_bytes()]),
+            Per::SameCall => state.key(kind, &[head, call.context.session.as_bytes(), call.digest]),
+            _ => {
                 let spec = call.tool.spec();
                 state.key(kind, &[head, spec.source.as_bytes(), spec.name.as_bytes()])
             }
-            Per::Argument(path) => one(Some(&PlannedLimit::apart(path, call.value)?)),
-            Per::SameCall => state.key(kind, &[head, context.session.as_bytes(), call.digest]),
         })
     }
 
@@ -201,7 +208,7 @@ impl Guard {
                     continue;
                 }
                 let now = entry.now().0;
-                let mut words = Stored { entry, failed: None };
+                let mut words = Stored::new(entry);
                 let settled = limit.meter.settle(&mut words, lease.held, *actual, now);
                 words.end(settled)?;
                 if *actual > lease.held.amount {
@@ -246,7 +253,7 @@ impl Asking<'_> {
             let Some(limit) = self.limits.get(claim.limit) else { continue };
             let lost = entry.presence() == Presence::Evicted;
             let (known, now) = (!lost || is_outlived(limit, entry), entry.now().0);
-            let why = match limit.meter.would_exceed(&Stored { entry, failed: None }, claim.amount, now) {
+            let why = match limit.meter.would_exceed(&Stored::new(entry), claim.amount, now) {
                 Ok(None) if known => continue,
                 Ok(_) if lost => Why::Unknown(Arc::from("its counter had to make room for others")),
                 Ok(Some(usage)) => Why::Exceeded(usage, claim.amount),
@@ -292,15 +299,23 @@ impl Asking<'_> {
     }
 }
 
+const fn kind_of(limit: &PlannedLimit) -> Kind {
+    match limit.kind {
+        LimitKind::Budget => Kind::Budget,
+        LimitKind::Rate => Kind::Rate,
+        LimitKind::Loop => Kind::Loop,
+    }
+}
+
 /// Whether what an evicted counter may have held is over: since then all of the limit was taken as spent, and that is over.
-fn is_outlived(limit: &PlannedLimit, entry: &Entry<'_>) -> bool {
+pub(super) fn is_outlived(limit: &PlannedLimit, entry: &Entry<'_>) -> bool {
     limit.meter.window != Window::Ever && !entry.is_empty()
 }
 
 /// Takes `amount` whether there is room or not, and keeps the entry for as long as it counts.
-fn charge(limit: &PlannedLimit, entry: &mut Entry<'_>, amount: i64) -> Result<Held, StateError> {
+pub(super) fn charge(limit: &PlannedLimit, entry: &mut Entry<'_>, amount: i64) -> Result<Held, StateError> {
     let now = entry.now().0;
-    let mut words = Stored { entry, failed: None };
+    let mut words = Stored::new(entry);
     let charged = limit.meter.charge(&mut words, amount, now);
     let held = words.end(charged)?;
     keep(limit, entry, held.at);
@@ -317,12 +332,16 @@ fn keep(limit: &PlannedLimit, entry: &mut Entry<'_>, at: i64) {
 }
 
 /// An entry's words, for the machine; what could not be stored ends the transaction.
-struct Stored<'e, 't> {
+pub(super) struct Stored<'e, 't> {
     entry: &'e mut Entry<'t>,
     failed: Option<StateError>,
 }
 
-impl Stored<'_, '_> {
+impl<'e, 't> Stored<'e, 't> {
+    pub(super) const fn new(entry: &'e mut Entry<'t>) -> Self {
+        Self { entry, failed: None }
+    }
+
     fn end<T>(self, done: Result<T, Unreadable>) -> Result<T, StateError> {
         match (self.failed, done) {
             (Some(error), _) => Err(error),

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::ledger::{Home, Outcome};
 use crate::session::{Secrets, Sessions, View};
 use crate::state::{Options, State};
+use crate::value::Value;
 use arc_swap::ArcSwapOption;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -95,7 +96,7 @@ impl Recall<'_> {
     }
 
     /// Lends `work` the arguments together with the session.
-    pub(super) fn with_facts<R>(&self, args: &crate::value::Value<'_>, work: impl FnOnce(&Facts<'_>) -> R) -> R {
+    pub(super) fn with_facts<R>(&self, args: &Value<'_>, work: impl FnOnce(&Facts<'_>) -> R) -> R {
         let view = self.view();
         let session: &dyn SessionView = view.as_ref().map_or(&Forgotten, |view| view);
         work(&Facts { args, session: Some(session) })
@@ -154,6 +155,22 @@ impl Guard {
             if let Some(held) = held.take() {
                 self.settle(tool, &held, Outcome::Denied, None, recall.now);
             }
+        }
+    }
+}
+
+impl Guard {
+    /// Lets the session know what its tool's policy looks for in a result. What cannot be remembered is not known.
+    pub(super) fn learn(&self, tool: &Tool, session: &str, result: &Value<'_>, now: UnixNanos) {
+        let found = crate::session::found(tool.plan().facts(), result);
+        if found.is_empty() {
+            return;
+        }
+        let learned = self.memory().and_then(|memory| {
+            memory.sessions.learned(session, found.iter().map(String::as_str), now).map_err(Error::from)
+        });
+        if learned.is_err() {
+            count(&self.counters.forgotten);
         }
     }
 }

@@ -16,6 +16,7 @@ mod memory;
 mod pending_sync;
 mod policy_record;
 mod scratch;
+mod spending;
 mod ticket;
 mod tool;
 
@@ -26,13 +27,14 @@ pub use config::{Config, Summary};
 pub use health::Health;
 pub use memory::Memory;
 pub use pending_sync::PendingSync;
+pub use spending::Standing;
 pub use ticket::Ticket;
 pub use tool::Tool;
 
 use crate::approval::desk::Desk;
 use crate::call::{CallContext, ToolSpec};
 use crate::clock::Clock;
-use crate::decide::{Decision, Layers};
+use crate::decide::{Decision, Layers, PlannedLimit};
 use crate::error::Error;
 use crate::ledger::{FlushReport, Ledger};
 use crate::value::Value;
@@ -59,6 +61,8 @@ pub struct Guard {
     /// Tells this guard from others of the process.
     id: u64,
     memory: LazyMemory,
+    /// The budgets in force.
+    standing: Box<[PlannedLimit]>,
     /// Whether anybody can be asked.
     asks: bool,
     desk: Desk,

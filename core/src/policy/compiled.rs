@@ -76,6 +76,7 @@ impl Policy {
         };
         let mut policy = Self::from_document(name, version, document, &start, &mut out);
         vocabulary::check(&policy, &mut out);
+        vocabulary::check_facts(&policy, &mut out);
         limiting::check_ids(&policy, &mut out);
         limiting::check_arguments(&policy, &mut out);
         compile_all(&mut policy, &mut out);

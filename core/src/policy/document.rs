@@ -11,6 +11,7 @@ use crate::call::Risk;
 use crate::decide::{Enforcement, FailMode, RecordLevel, RecordSync, Verdict};
 use crate::limits::Calendar;
 use crate::redact::Detector;
+use crate::session::FactDetector;
 use std::collections::BTreeMap;
 
 choices! {
@@ -28,6 +29,7 @@ choices! {
     Detector {
         "email" => Detector::Email, "credit_card" => Detector::CreditCard, "api_key" => Detector::ApiKey,
     }
+    FactDetector { "email" => FactDetector::Email, "iban" => FactDetector::Iban, "url" => FactDetector::Url }
 }
 
 keys! {
@@ -86,6 +88,8 @@ keys! {
         args: super::text::ArgsSchema,
         /// Arguments that change from call to call without changing what is done, such as a request id: a yes does not bind them.
         volatile: Vec<Placed<Argument>>,
+        /// What of its results the session then knows (`session.known`). Not of a tool tagged `untrusted`.
+        facts_from_result: Vec<Placed<FactDetector>>,
         /// How its calls are recorded, over what the policy says.
         record: Record,
         /// What happens to its calls that cannot be decided or recorded, over what the policy says.

@@ -5,7 +5,6 @@ use super::problem::{At, Problems};
 /// Keys of the policy language that this version cannot act on.
 const LATER: &[(&str, &[&str])] = &[
     ("the policy", &["approvals", "obligations", "max_policy_age", "kill_switch"]),
-    ("a tool", &["facts_from_result"]),
     ("`approval`", &["notify", "escalate"]),
     ("a rule", &["obligations", "set", "redact", "redact_result", "notify"]),
 ];

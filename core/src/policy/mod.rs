@@ -40,6 +40,7 @@ pub(crate) use pattern::Bare;
 pub(crate) use quantity::{ArgumentPath, Per};
 pub(crate) use suggest::did_you_mean;
 pub(crate) use version::{hex, of_layers};
+pub(crate) use vocabulary::UNTRUSTED;
 pub(crate) use words::Known;
 
 use crate::error::ErrorCode;

@@ -9,6 +9,25 @@ use super::text::Tag;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// The tag of tools whose results others write: nothing in them is ever a fact.
+pub(crate) const UNTRUSTED: &str = "untrusted";
+
+/// Notes facts that would be taken from a tool that the policy itself calls untrusted.
+pub(crate) fn check_facts(policy: &Policy, out: &mut Problems) {
+    for entry in policy.tools.entries() {
+        let untrusted = entry.tool.tags.iter().flatten().any(|tag| &*tag.value.0 == UNTRUSTED);
+        if let (true, Some(first)) = (untrusted, entry.tool.facts_from_result.iter().flatten().next()) {
+            let message =
+                format!("`{}` is tagged `{UNTRUSTED}`, so nothing in its results is a fact", entry.pattern.text());
+            out.instead(
+                &first.at,
+                message,
+                "remove `facts_from_result`, or the tag if nobody else writes what it reads",
+            );
+        }
+    }
+}
+
 /// Notes every tag of a tool or a rule that the vocabulary does not have. Without a vocabulary any tag may be used.
 pub(crate) fn check(policy: &Policy, out: &mut Problems) {
     let Some(vocabulary) = &policy.tags else {

@@ -14,6 +14,7 @@ mod view;
 mod words;
 
 pub use detect::FactDetector;
+pub(crate) use detect::found;
 pub use facts::Item;
 pub use view::View;
 
