@@ -23,9 +23,12 @@ pub(crate) fn check(py: Python<'_>, tool: &Bound<'_, PyAny>, arguments: &Bound<'
     let context = context::current(py)?;
     // Last: the values are lent, and no Python code may run while they live.
     let given = refusal(named(&declared, arguments))?;
-    let decision = planned.engine.guard.check(&planned.tool, given.as_ref(), &context);
+    let decision = declared.swapped(planned).map(|swapped| {
+        let planned = swapped.as_ref().unwrap_or(planned);
+        planned.engine.guard.check(&planned.tool, given.as_ref(), &context)
+    });
     drop(given);
-    Ok(Decision::new(decision, None))
+    Ok(Decision::new(decision.map_err(|error| raised(py, &error))?, None))
 }
 
 /// Decides and records a call that the program runs itself; raises if it may not run. As the tool's own hook: a ticket,
@@ -42,9 +45,12 @@ pub(crate) fn enforce<'py>(
     let context = context::current(py)?;
     // Last, as in `check`.
     let given = refusal(named(&declared, arguments))?;
-    let admission = planned.engine.guard.admit(&planned.tool, given.as_ref(), &context);
+    let admission = declared.swapped(planned).map(|swapped| {
+        let planned = swapped.as_ref().unwrap_or(planned);
+        planned.engine.guard.admit(&planned.tool, given.as_ref(), &context)
+    });
     drop(given);
-    admitted(py, &declared.spec.name, admission)
+    admitted(py, &declared.spec.name, admission.map_err(|error| raised(py, &error))?)
 }
 
 /// The declaration of a guarded callable's tool, of a name that was guarded, or of a name alone.

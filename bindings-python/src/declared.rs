@@ -98,6 +98,18 @@ impl Declared {
         let planned = self.plan(&engine).map_err(|error| raised(py, &error))?;
         Ok(arc_swap::Guard::from_inner(Some(planned)))
     }
+
+    /// The plan for the engine in force after the arguments were captured: capturing may run Python code, and other threads
+    /// with it, and an engine that was swapped out meanwhile may be closed. `None` where `planned` still holds. Runs no
+    /// Python code, so that nothing changes again until the caller has asked the engine.
+    #[inline]
+    pub(crate) fn swapped(&self, planned: &Planned) -> Result<Option<Arc<Planned>>, Error> {
+        if planned.engine.generation == engine::generation() {
+            return Ok(None);
+        }
+        // Without an engine in force the one before decides: what it may still permit is its own affair.
+        engine::running().map(|engine| self.plan(&engine)).transpose()
+    }
 }
 
 /// The names of all guarded tools that the program still holds, each once, in order.

@@ -44,8 +44,13 @@ impl Tool {
         let context = named.as_ref().unwrap_or(&context);
         // SAFETY: the caller's promise; no Python code runs from here until the value is dropped.
         let captured = refusal(unsafe { self.layout.capture(py, given) })?;
-        let admission = planned.engine.guard.admit(&planned.tool, captured.as_ref(), context);
+        let swapped = self.declared.swapped(planned);
+        let admission = swapped.map(|swapped| {
+            let planned = swapped.as_ref().unwrap_or(planned);
+            planned.engine.guard.admit(&planned.tool, captured.as_ref(), context)
+        });
         drop(captured);
+        let admission = admission.map_err(|error| raised(py, &error))?;
         admitted(py, &self.declared.spec.name, admission)
     }
 }

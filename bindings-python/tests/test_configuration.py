@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import counterseal as cs
@@ -226,3 +227,61 @@ def test_a_forked_child_records_its_own_calls(tmp_path: Path) -> None:
     assert len({record["action_id"] for record in decided}) == 3
     assert len({record["session"] for record in decided}) == 2
     assert cs.Ledger(tmp_path / "home").verify().ok
+
+
+def test_an_engine_that_cannot_be_closed_in_time_does_not_undo_a_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from counterseal import _configuration
+
+    monkeypatch.setattr(_configuration, "_EXIT_SECONDS", 0.0)
+    first = tmp_path / "first"
+    cs.configure(policy=ALLOW, home=first)
+    cs.guard_tool("tool", len)([1])
+    cs.flush()
+    index = first / "index"
+    kept = index.read_bytes()
+    index.unlink()
+    index.mkdir()
+    assert cs.configure(policy=ALLOW, home=tmp_path / "second").home == str(tmp_path / "second")
+    with pytest.raises(cs.LedgerError):
+        cs.close(0.0)
+    index.rmdir()
+    index.write_bytes(kept)
+    cs.close()
+    assert cs.Ledger(first).verify().ok
+
+
+def test_a_call_under_way_is_decided_whole_by_the_configuration_that_comes_during_its_capture(home: Path) -> None:
+    other = home.parent / "other"
+
+    class Reconfiguring(Mapping[str, int]):
+        """Another thread may configure just as well while an argument is read."""
+
+        def __init__(self, policy: dict[str, object]) -> None:
+            self.policy = policy
+
+        def __iter__(self) -> Iterator[str]:
+            cs.configure(policy=self.policy, home=other)
+            return iter(["a"])
+
+        def __len__(self) -> int:
+            return 1
+
+        def __getitem__(self, key: str) -> int:
+            return 1
+
+    ran: list[object] = []
+    tool = cs.guard_tool("tool", lambda a: ran.append(a))
+    for call in (tool, lambda a: cs.enforce("tool", {"a": a}).__enter__().__exit__(None, None, None)):
+        cs.configure(policy=REFUSE, home=home)
+        call(Reconfiguring(ALLOW))
+        cs.configure(policy=ALLOW, home=home)
+        with pytest.raises(cs.PolicyDenied) as denied:
+            call(Reconfiguring(REFUSE))
+        assert denied.value.reason_code == "rule"
+    cs.configure(policy=ALLOW, home=home)
+    assert cs.check("tool", {"a": Reconfiguring(REFUSE)}).reason_code == "rule"
+    cs.close()
+    assert len(ran) == 1
+    assert [record["decision"] for record in cs.Ledger(other) if record["kind"] == "decided"] == ["allow", "deny"] * 2

@@ -3,7 +3,7 @@
 
 mod ledger_homes;
 
-use counterseal::clock::UnixNanos;
+use counterseal::clock::{Clock, UnixNanos};
 use counterseal::ledger::erase::{Erasure, Request, Selection, erase};
 use counterseal::ledger::read::{Filter, Payload, entries, show, tail};
 use counterseal::ledger::verify::{Options, Report, verify};
@@ -40,7 +40,7 @@ fn what_is_erased_is_gone_and_the_rest_stays() {
     let (home, actions) = made(folder.path());
     let chosen = request(Selection { actions: vec![actions[1]], ..Selection::default() });
     let mut notes = Vec::new();
-    let done = erase(&home, &chosen, NOW, &mut Entropy::system(), &mut |note| {
+    let done = erase(&home, &chosen, &Clock::manual(NOW), &mut Entropy::system(), &mut |note| {
         notes.push(note.to_owned());
         Ok(())
     })
@@ -59,7 +59,7 @@ fn what_is_erased_is_gone_and_the_rest_stays() {
         assert!(!String::from_utf8_lossy(&bytes).contains("\"amount\":2,"), "{}", file.display());
     }
     // again: nothing is left, nothing is recorded
-    let again = erase(&home, &chosen, NOW, &mut Entropy::system(), &mut |_| Ok(())).unwrap();
+    let again = erase(&home, &chosen, &Clock::manual(NOW), &mut Entropy::system(), &mut |_| Ok(())).unwrap();
     assert_eq!((again.payloads, deep(&home).records), (0, report.records));
 }
 
@@ -67,7 +67,8 @@ fn what_is_erased_is_gone_and_the_rest_stays() {
 fn users_and_sessions_select_their_calls() {
     let folder = folder();
     let (home, actions) = made(folder.path());
-    let of = |selection| erase(&home, &request(selection), NOW, &mut Entropy::system(), &mut |_| Ok(()));
+    let of =
+        |selection| erase(&home, &request(selection), &Clock::manual(NOW), &mut Entropy::system(), &mut |_| Ok(()));
     let user = of(Selection { user: Some("u-7".into()), ..Selection::default() }).unwrap();
     assert_eq!(user.actions, [actions[1], actions[3], actions[5]].map(|id| id.to_string()));
     let session = of(Selection { session: Some("conv-1".into()), ..Selection::default() }).unwrap();
@@ -96,7 +97,7 @@ fn a_kill_between_the_steps_is_found_until_the_erasure_is_repeated() {
     let report = verify(home.path(), &Options { deep: true, ..Options::default() }).unwrap();
     let codes: Vec<&str> = report.problems.iter().map(|problem| problem.code.as_str()).collect();
     assert_eq!((codes.as_slice(), report.erased), (["erasure_unfinished"; 3].as_slice(), Some(0)), "{report}");
-    let done = erase(&home, &chosen, NOW, &mut Entropy::system(), &mut |_| Ok(())).unwrap();
+    let done = erase(&home, &chosen, &Clock::manual(NOW), &mut Entropy::system(), &mut |_| Ok(())).unwrap();
     assert_eq!((done.payloads, deep(&home).erased), (3, Some(3)));
 }
 
@@ -116,7 +117,7 @@ fn a_payload_that_was_put_back_is_found_and_one_recorded_later_is_said() {
         parts: Some(vec![part.to_owned()]),
         ..request(Selection { actions: vec![action], ..Selection::default() })
     };
-    erase(&home, &chosen("result"), NOW, &mut Entropy::system(), &mut |_| Ok(())).unwrap();
+    erase(&home, &chosen("result"), &Clock::manual(NOW), &mut Entropy::system(), &mut |_| Ok(())).unwrap();
     assert_eq!(deep(&home).erased, Some(1));
     std::fs::write(&sidecar, &before).unwrap();
     let report = verify(home.path(), &Options { deep: true, ..Options::default() }).unwrap();

@@ -3,6 +3,7 @@
 
 mod ledger_homes;
 
+use counterseal::clock::Clock;
 use counterseal::ledger::erase::{Request, Selection, erase};
 use counterseal::ledger::home::Home;
 use counterseal::ledger::read::{Filter, entries};
@@ -173,7 +174,7 @@ fn fill(name: &str, mut maker: Maker) {
         let request = Request { selection, parts: None, reason: "a request".into(), by: "operator".into() };
         let time = maker.time();
         let Maker { home, entropy, outside, .. } = &mut maker;
-        erase(home, &request, time, entropy, &mut |note| {
+        erase(home, &request, &Clock::manual(time), entropy, &mut |note| {
             writeln!(fs::OpenOptions::new().append(true).open(&*outside).unwrap(), "{note}").unwrap();
             Ok(())
         })

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import allocate_lock
+from _thread import RLock
 
 from . import _adapters, _native, _settings
-from ._errors import CountersealError
+from ._errors import CountersealError, LedgerError
 from ._text import is_text
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
@@ -20,15 +20,18 @@ if TYPE_CHECKING:
 _EXIT_SECONDS = 2.0
 """How long the end of the process may wait for the disk."""
 
-_lock = allocate_lock()
-_retired: list[_native.Engine] = []
+# A signal's handler or a finalizer may run in the thread that holds it, and configure, close or call a tool in turn: so that
+# thread can take it again. No policy is read, no logger called and no ledger written or closed while it is held.
+_lock = RLock()
+# Changed by single operations alone: what interrupts one of two may change it between them.
+_retired: dict[_native.Engine, None] = {}
 _registered = False
 
 
 def _unlocked() -> None:
     """A forked child starts without the thread that may have held the lock."""
     global _lock
-    _lock = allocate_lock()
+    _lock = RLock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -86,15 +89,25 @@ def configure(
     against every guarded tool too, and then swapped in at once: tools guarded before follow it; if it is refused, the
     configuration in force stays.
     """
+    _settings.refuse_server(api_key, base_url)
+    compiled, settings = compiled_policy(policy), _engine_settings(agent_id, mode, home, require_policy)
     with _lock:
-        return _configure(policy, agent_id, mode, home, require_policy, api_key, base_url)
+        engine = _swapped_in(compiled, settings)
+    return _after_swap(engine, settings)
 
 
 def from_environment() -> None:
     """Configures from the environment alone, for a guarded call that comes first; raises where it says nothing."""
+    with _lock:  # where another thread is just starting an engine, that one is waited for
+        if _native.running_engine() is not None:
+            return
+    _settings.refuse_server(None, None)
+    compiled, settings = compiled_policy(None), _engine_settings(None, None, None, None)
     with _lock:
-        if _native.running_engine() is None:
-            _configure(None, None, None, None, None, None, None)
+        if _native.running_engine() is not None:
+            return
+        engine = _swapped_in(compiled, settings)
+    _after_swap(engine, settings)
 
 
 def flush(timeout: float = 10.0) -> FlushReport:
@@ -109,11 +122,13 @@ def close(timeout: float = 10.0) -> None:
     Raises `LedgerError` where that took longer than `timeout` seconds; what is not written then is recovered by the
     next process of the home.
     """
-    with _lock:
-        closing = [*_retired, engine] if (engine := _native.running_engine()) is not None else [*_retired]
-        _retired.clear()
-        for one in closing:
-            one.close(timeout)
+    with _lock:  # not between an engine's start and its swap
+        retired, engine = [*_retired], _native.running_engine()
+    failed = _closed(retired, timeout)
+    if engine is not None:
+        engine.close(timeout)
+    if failed is not None:
+        raise failed
 
 
 def health() -> dict[str, Any]:
@@ -149,23 +164,19 @@ class FlushReport:
         return f"FlushReport(written={self.written}, pending={self.pending}, dropped={self.dropped})"
 
 
-def _configure(
-    policy: _PolicySource | None,
-    agent_id: str | None,
-    mode: str | None,
-    home: str | os.PathLike[str] | None,
-    require_policy: bool | None,
-    api_key: str | None,
-    base_url: str | None,
-) -> Configuration:
-    _settings.refuse_server(api_key, base_url)
-    compiled = compiled_policy(policy)
-    settings: dict[str, Any] = {
+def _engine_settings(
+    agent_id: str | None, mode: str | None, home: str | os.PathLike[str] | None, require_policy: bool | None
+) -> dict[str, Any]:
+    return {
         "home": _settings.path("home", home) or _native.default_home(),
         "agent_id": _settings.text("agent_id", agent_id),
         "mode": _settings.mode(mode),
         "require_policy": _settings.truth("require_policy", require_policy),
     }
+
+
+def _swapped_in(compiled: _native.Policy, settings: dict[str, Any]) -> _native.Engine:
+    """Starts an engine and puts it in force, under the lock."""
     engine = _native.Engine(
         policy=compiled,
         home=settings["home"],
@@ -174,11 +185,34 @@ def _configure(
         require_policy=settings["require_policy"],
         manual_clock=None,
     )
-    put_in_force(engine)
+    _close_at_exit()
+    _adapters.arm()
+    before = engine.take_over()
+    if before is not None:
+        _retired[before] = None
+    return engine
+
+
+def _after_swap(engine: _native.Engine, settings: dict[str, Any]) -> Configuration:
+    # The swap holds by now. What cannot be closed in time stays among the retired, and `close` says why.
+    _closed([old for old in [*_retired] if old.is_idle()], _EXIT_SECONDS)
     summary = engine.summary()
     effective = Configuration(policy=", ".join(summary.pop("policies")) or None, **summary, **settings)
     _tell(effective)
     return effective
+
+
+def _closed(engines: list[_native.Engine], timeout: float) -> LedgerError | None:
+    """Closes each of some retired engines, whatever becomes of another: the first that was not closed in time says so."""
+    failed: LedgerError | None = None
+    for one in engines:
+        try:
+            one.close(timeout)
+        except LedgerError as error:
+            failed = failed or error
+        else:
+            _retired.pop(one, None)
+    return failed
 
 
 def compiled_policy(given: _PolicySource | None) -> _native.Policy:
@@ -203,16 +237,8 @@ def compiled_policy(given: _PolicySource | None) -> _native.Policy:
     raise _settings.invalid("policy", found, "a path, a text, a dict or a `Policy`")
 
 
-def put_in_force(engine: _native.Engine) -> None:
-    """Swaps `engine` in, and guards the tools of frameworks. The one before is closed once no call is under way in it."""
+def _close_at_exit() -> None:
     global _registered
-    _adapters.arm()
-    before = engine.take_over()
-    if before is not None:
-        _retired.append(before)
-    for old in [old for old in _retired if old.is_idle()]:
-        old.close(_EXIT_SECONDS)
-        _retired.remove(old)
     if not _registered:
         import atexit
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextvars import ContextVar
 
 from . import _native
 from ._errors import ConfigurationError
@@ -11,27 +12,32 @@ from ._text import is_text
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from contextvars import ContextVar, Token
     from types import TracebackType
     from typing import Any, TypeAlias
 
     _Variable: TypeAlias = "ContextVar[_native.Context | None]"
 
 _variable: _Variable = _native.context_variable()
+_entered: ContextVar[tuple[tuple[_Scope, _native.Context | None], ...]] = ContextVar("counterseal_entered", default=())
+"""The scopes that this task or thread is in, each with what held before it: one scope may be entered in many of them."""
 
 
 class _Scope:
-    """What `session`, `run` and `annotate` return: a context manager for `with` and `async with`, usable again."""
+    """What `session`, `run` and `annotate` return: a context manager for `with` and `async with`.
 
-    __slots__ = ("_made", "_tokens")
+    It can be used again, and by many tasks and threads at once.
+    """
+
+    __slots__ = ("_made",)
 
     def __init__(self, **made: Any) -> None:
         self._made = made
-        self._tokens: list[Token[_native.Context | None]] = []
 
     def __enter__(self) -> _native.Context:
-        context = _native.Context(_variable.get(), **self._made)
-        self._tokens.append(_variable.set(context))
+        before = _variable.get()
+        context = _native.Context(before, **self._made)
+        _entered.set((*_entered.get(), (self, before)))
+        _variable.set(context)
         return context
 
     def __exit__(
@@ -40,7 +46,18 @@ class _Scope:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _variable.reset(self._tokens.pop())
+        entered = _entered.get()
+        place = next((place for place in reversed(range(len(entered))) if entered[place][0] is self), None)
+        if place is None:
+            # Another task or thread entered it, such as the one that an asynchronous generator ran in before.
+            return
+        before, above = entered[place][1], entered[place + 1 :]
+        if above:
+            # Left before those entered inside it, as generators may: they go on, and end where this one began.
+            above = ((above[0][0], before), *above[1:])
+        else:
+            _variable.set(before)
+        _entered.set(entered[:place] + above)
 
     async def __aenter__(self) -> _native.Context:
         return self.__enter__()

@@ -7,9 +7,11 @@ use crate::layout::{
     ALIGN, Class, HEADER, MAGIC, MODE_PLAIN, MODE_RING, Progress, SEALED, SLOT_HEADER, Shape, VERSION, at, slot_size,
 };
 use crate::marker::Marker;
-use std::fs::File;
+use rustix::fs::OFlags;
+use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// What a dead process left.
@@ -50,7 +52,7 @@ impl Leftover {
 /// The file cannot be read, is of another version, or has an impossible header.
 pub fn read_leftover(path: &Path) -> Result<Leftover, LeftoverError> {
     let mut bytes = Vec::new();
-    File::open(path)?.take((1 << 30) + HEADER as u64).read_to_end(&mut bytes)?;
+    open(path)?.take((1 << 30) + HEADER as u64).read_to_end(&mut bytes)?;
     if word(&bytes, at::MAGIC) != Some(MAGIC) {
         return Ok(Leftover { stranger: bytes.iter().any(|byte| *byte != 0), ..Leftover::default() });
     }
@@ -89,6 +91,17 @@ pub fn read_leftover(path: &Path) -> Result<Leftover, LeftoverError> {
     }
     leftover.bytes = bytes;
     Ok(leftover)
+}
+
+/// Opens a spool for reading. Only a regular file is one: anything else put in its place could keep the reader waiting for
+/// ever, or lead it elsewhere.
+pub(crate) fn open(path: &Path) -> std::io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    Ok(file)
 }
 
 /// Looks at every aligned place between tail and head. Where a record was not committed, the next marker is found by
@@ -156,14 +169,14 @@ pub(crate) fn slot_words(words: &[u8; SLOT_HEADER]) -> (u64, Option<Shape>) {
     (both as u64, Shape::unpack((both >> 64) as u64))
 }
 
-fn progress(bytes: &[u8]) -> Progress {
+pub(crate) fn progress(bytes: &[u8]) -> Progress {
     let [first, second] = at::PROGRESS;
     let entry = if word(bytes, at::WHICH) == Some(0) { first } else { second };
     let value = |index: usize| word(bytes, entry + index * 8).unwrap_or(0);
     Progress { tail: value(0), note: value(1), refused: value(2), base: value(3) }
 }
 
-fn word(bytes: &[u8], offset: usize) -> Option<u64> {
+pub(crate) fn word(bytes: &[u8], offset: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(offset..offset + 8)?.try_into().ok()?))
 }
 
@@ -171,6 +184,6 @@ fn text(bytes: &[u8], offset: usize) -> [u8; 16] {
     bytes.get(offset..offset + 16).and_then(|found| found.try_into().ok()).unwrap_or_default()
 }
 
-fn halves(word: u64) -> [u32; 2] {
+pub(crate) fn halves(word: u64) -> [u32; 2] {
     [word as u32, (word >> 32) as u32]
 }

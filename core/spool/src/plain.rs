@@ -134,7 +134,7 @@ impl Plain {
         Ok((shape.kind, position.wrapping_add(slot_size(shape.length as usize))))
     }
 
-    /// Publishes progress, and cuts the file when nothing is left in it.
+    /// Publishes progress, and overwrites what the consumer is done with, or cuts the file when nothing is left in it.
     pub(crate) fn release(&self, mut progress: Progress) -> io::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let empty = progress.tail == self.head();
@@ -149,10 +149,25 @@ impl Plain {
         self.file.write_all_at(&bytes, entry as u64)?;
         self.file.write_all_at(&next.to_le_bytes(), at::WHICH as u64)?;
         state.which = next;
+        let from = HEADER as u64 + self.tail().wrapping_sub(state.base);
         state.base = progress.base;
-        self.tail.store(progress.tail, Ordering::SeqCst);
         if empty {
             self.file.set_len(HEADER as u64)?;
+        } else {
+            self.wipe(from, progress.tail.saturating_sub(self.tail()))?;
+        }
+        self.file.write_all_at(&progress.tail.to_le_bytes(), at::TAIL as u64)?;
+        self.tail.store(progress.tail, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn wipe(&self, mut from: u64, mut length: u64) -> io::Result<()> {
+        let zeros = [0u8; HEADER];
+        while length > 0 {
+            let now = zeros.get(..usize::try_from(length).unwrap_or(HEADER)).unwrap_or(&zeros);
+            self.file.write_all_at(now, from)?;
+            from += now.len() as u64;
+            length -= now.len() as u64;
         }
         Ok(())
     }

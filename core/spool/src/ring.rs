@@ -10,7 +10,7 @@ use crate::marker::Marker;
 use crate::spool::Identity;
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// The mapped ring. Positions are absolute and only grow; a position's place is `position & mask`.
 ///
@@ -232,7 +232,7 @@ impl Ring {
         unsafe { self.map.bytes(offset, found.shape.length as usize) }
     }
 
-    /// Publishes progress: first where a later process finds it, then where producers do.
+    /// Publishes progress: first where a later process finds it, then, with the room wiped, where producers do.
     pub(crate) fn release(&self, progress: Progress) {
         let next = (self.word(at::WHICH).load(Ordering::Relaxed) ^ 1) & 1;
         let entry = if next == 0 { at::PROGRESS[0] } else { at::PROGRESS[1] };
@@ -241,6 +241,19 @@ impl Ring {
         }
         // Release, so that a process that looks after this one's death sees a whole entry.
         self.word(at::WHICH).store(next, Ordering::Release);
+        // no byte may be wiped while the entry that holds still counts it: killed there, the record would be nowhere
+        fence(Ordering::SeqCst);
+        self.wipe(self.tail(), progress.tail);
         self.word(at::TAIL).store(progress.tail, Ordering::SeqCst);
+    }
+
+    /// Overwrites what the consumer is done with, so that a payload erased from the ledger is not in here still. Word by
+    /// word, since other threads may ask for the markers meanwhile ([`Ring::committed`]).
+    fn wipe(&self, from: u64, to: u64) {
+        for position in (from..to).step_by(ALIGN as usize) {
+            let (marker, word) = self.slot(position);
+            marker.store(0, Ordering::Relaxed);
+            word.store(0, Ordering::Relaxed);
+        }
     }
 }

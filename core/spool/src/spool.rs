@@ -1,8 +1,9 @@
-//! The public face: a spool of either kind, its producers and its one consumer.
+//! The public face: a spool of either kind and its producers.
 
+use crate::consumer::Consumer;
 use crate::doorbell::Doorbell;
 use crate::error::AppendError;
-use crate::layout::{Class, HEADER, Progress, round_capacity};
+use crate::layout::{Class, HEADER, round_capacity};
 use crate::plain::Plain;
 use crate::ring::Ring;
 use crate::room::Room;
@@ -47,7 +48,7 @@ pub struct Statistics {
 }
 
 #[derive(Debug)]
-enum Store {
+pub(crate) enum Store {
     Ring(Ring),
     Plain(Plain),
 }
@@ -56,9 +57,9 @@ enum Store {
 /// gets [`AppendError::Forked`].
 #[derive(Debug)]
 pub struct Spool {
-    store: Store,
-    doorbell: Doorbell,
-    room: Room,
+    pub(crate) store: Store,
+    pub(crate) doorbell: Doorbell,
+    pub(crate) room: Room,
     waits: AtomicU64,
 }
 
@@ -101,7 +102,7 @@ impl Spool {
     fn over(store: Store) -> (Arc<Self>, Consumer) {
         let spool = Self { store, doorbell: Doorbell::default(), room: Room::default(), waits: AtomicU64::new(0) };
         let spool = Arc::new(spool);
-        let consumer = Consumer { spool: Arc::clone(&spool), at: 0, buffer: Vec::new() };
+        let consumer = Consumer::new(Arc::clone(&spool));
         (spool, consumer)
     }
 
@@ -281,7 +282,7 @@ impl Spool {
         self.room.wake();
     }
 
-    const fn capacity(&self) -> u64 {
+    pub(crate) const fn capacity(&self) -> u64 {
         match &self.store {
             Store::Ring(ring) => ring.capacity(),
             Store::Plain(plain) => plain.capacity(),
@@ -339,121 +340,4 @@ fn allocate(file: &File, length: u64) -> io::Result<()> {
         Err(error) => return Err(error.into()),
     }
     file.set_len(length)
-}
-
-/// What the consumer finds next.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Read<'a> {
-    /// A record.
-    Record {
-        /// What the producer said it is.
-        kind: u8,
-        /// Its bytes.
-        payload: &'a [u8],
-    },
-    /// A record whose producer panicked while writing it.
-    Abandoned,
-    /// A record was begun and is not committed yet.
-    Pending,
-    /// There is nothing more.
-    Empty,
-}
-
-/// The one reader of a spool. What it has read stays in the spool until it releases it.
-#[derive(Debug)]
-pub struct Consumer {
-    spool: Arc<Spool>,
-    /// Up to where it has read.
-    at: u64,
-    /// The record being looked at, in a plain spool.
-    buffer: Vec<u8>,
-}
-
-impl Consumer {
-    /// The next record, in the order of reservation. The consumer stands behind it afterwards.
-    ///
-    /// # Errors
-    /// Only of a plain spool, whose file could not be read.
-    pub fn read(&mut self) -> io::Result<Read<'_>> {
-        match &self.spool.store {
-            Store::Ring(ring) => loop {
-                if self.at == ring.head() {
-                    return Ok(Read::Empty);
-                }
-                let place = self.at;
-                let Some(found) = ring.committed(place) else { return Ok(Read::Pending) };
-                self.at = found.end;
-                match found.shape.class {
-                    Class::Pad => {}
-                    Class::Abandoned => return Ok(Read::Abandoned),
-                    Class::Record => {
-                        return Ok(Read::Record { kind: found.shape.kind, payload: ring.payload(place, found) });
-                    }
-                }
-            },
-            Store::Plain(plain) => {
-                if self.at == plain.head() {
-                    return Ok(Read::Empty);
-                }
-                let (kind, end) = plain.read(self.at, &mut self.buffer)?;
-                self.at = end;
-                Ok(Read::Record { kind, payload: &self.buffer })
-            }
-        }
-    }
-
-    /// Up to where it has read.
-    #[must_use]
-    pub const fn position(&self) -> u64 {
-        self.at
-    }
-
-    /// Gives back everything read so far, with a `note` and the number of refusals accounted for, both of which a later
-    /// process finds if this one dies. Producers and waiters are woken.
-    ///
-    /// # Errors
-    /// Only of a plain spool, whose file could not be written.
-    pub fn release(&mut self, note: u64, refused: u64) -> io::Result<()> {
-        let progress = Progress { tail: self.at, note, refused, base: 0 };
-        match &self.spool.store {
-            Store::Ring(ring) => ring.release(progress),
-            Store::Plain(plain) => plain.release(progress)?,
-        }
-        self.spool.room.wake();
-        Ok(())
-    }
-
-    /// Stands again behind what was released last: everything after it will be read again.
-    pub fn rewind(&mut self) {
-        self.at = self.spool.released();
-    }
-
-    /// Makes the pages of the ring writable ahead of use.
-    pub fn populate(&self) {
-        if let Store::Ring(ring) = &self.spool.store {
-            ring.populate();
-        }
-    }
-
-    /// Sleeps for `time`, or until the spool is half full or somebody wakes it. It may return early. Always from the
-    /// same thread, as [`Consumer::park`].
-    pub fn doze(&self, time: Duration) {
-        self.spool.doorbell.sleep(false, Some(time), || self.waiting() >= self.spool.capacity() / 2);
-    }
-
-    /// Sleeps until there is a record to read or somebody wakes it, at most for `time` where there is one.
-    pub fn park(&self, time: Option<Duration>) {
-        self.spool.doorbell.sleep(true, time, || self.waiting() > 0);
-    }
-
-    /// Bytes appended and not read.
-    fn waiting(&self) -> u64 {
-        self.spool.head().saturating_sub(self.at)
-    }
-
-    /// The spool.
-    #[must_use]
-    pub const fn spool(&self) -> &Arc<Spool> {
-        &self.spool
-    }
 }

@@ -58,7 +58,11 @@ fn check(source: &str) -> Result<(), ConditionError> {
             TokenKind::TokRightBrace | TokenKind::TokRightBracket | TokenKind::TokRightParen => {
                 depth = depth.saturating_sub(1);
             }
-            TokenKind::TokWhitespace | TokenKind::TokComment => continue,
+            TokenKind::TokWhitespace => continue,
+            // folded over several lines of a policy, it would hide all lines behind it
+            TokenKind::TokComment => {
+                return refuse("a comment (`//`) is not supported".to_owned(), "write it outside the condition", at());
+            }
             // the parser reports it with its own words
             TokenKind::TokError => return Ok(()),
             _ => {}

@@ -29,7 +29,7 @@ impl Lists {
                         at.saturating_add(1)
                     ),
                     span: None,
-                    suggestion: None,
+                    suggestion: Some("write each item as one of these".to_owned()),
                 })?;
                 scalars.push(scalar);
             }

@@ -1,8 +1,13 @@
 //! Erases payloads in place: the records and their chain stay, the values they speak of are gone.
 //!
-//! Three steps under the home's lock, so that a kill between any two leaves a ledger that verifies: find what is to be
-//! erased, record that it is ([`Erasure::record`], synced and signed), overwrite ([`Erasure::overwrite`], synced). Broken
-//! off before the last, the same request erases the rest.
+//! First [`settle`]: what spools hold is brought into sidecars, where an erasure reaches it. Then three steps under the home's
+//! lock, so that a kill between any two leaves a ledger that verifies: find what is to be erased, record that it is
+//! ([`Erasure::record`], synced and signed), overwrite ([`Erasure::overwrite`], synced). Broken off before the last, the
+//! same request erases the rest.
+
+mod settle;
+
+pub use settle::{PATIENCE, settle};
 
 use super::direct::write_stream;
 use super::entropy::Entropy;
@@ -13,7 +18,7 @@ use super::home::{Home, HomeLock};
 use super::lines::LineReader;
 use super::read::{Entries, Filter};
 use super::record::{Kind, Record, SidecarLine};
-use crate::clock::UnixNanos;
+use crate::clock::{Clock, UnixNanos};
 use crate::error::{Error, ErrorCode};
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt as _;
@@ -70,22 +75,23 @@ pub struct ErasedReport {
 
 /// Erases what `request` names, and leaves a record of it. Where nothing is left to erase, nothing is recorded.
 ///
-/// Payloads that a running process has not written yet are not reached: flush it first.
+/// It reaches every call that was recorded before it began, by living processes and dead ones ([`settle`]).
 ///
 /// # Errors
-/// [`ErrorCode::LedgerNotFound`] where no record has an action id, user or session of that name;
+/// [`ErrorCode::LedgerNotFound`] where no record has an action id, user or session of that name; those of [`settle`];
 /// [`ErrorCode::LedgerIo`] and [`ErrorCode::CheckpointKey`] as for any writing.
 pub fn erase(
     home: &Home,
     request: &Request,
-    time: UnixNanos,
+    clock: &Clock,
     entropy: &mut Entropy,
     sink: &mut dyn FnMut(&str) -> Result<(), Error>,
 ) -> Result<ErasedReport, Error> {
+    settle(home, clock, PATIENCE, sink)?;
     let lock = home.lock()?;
     let erasure = Erasure::find(&lock, request)?;
     if !erasure.spots.is_empty() {
-        erasure.record(&lock, request, time, entropy, sink)?;
+        erasure.record(&lock, request, clock.now(), entropy, sink)?;
         erasure.overwrite()?;
     }
     let actions = erasure.actions.iter().map(ToString::to_string).collect();

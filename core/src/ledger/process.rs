@@ -10,6 +10,7 @@ use super::home::Home;
 use super::id::StreamId;
 use super::live::{Live, SyncTicket};
 use super::options::Options;
+use super::sink::Outbox;
 use crate::clock::UnixNanos;
 use crate::error::{Error, ErrorCode};
 use arc_swap::{ArcSwapOption, Guard};
@@ -60,7 +61,8 @@ impl Ledger {
     /// not be taken over; the others were.
     pub fn recover(home: &Path, options: &Options) -> Result<u64, Error> {
         let home = Home::open(home)?;
-        adopt::adopt_orphans(&home, options).into_result()
+        let mut outbox = Outbox::new(&options.sinks);
+        adopt::adopt_orphans(&home, &options.clock, &mut |note| outbox.send(note)).into_result()
     }
 
     /// The home.

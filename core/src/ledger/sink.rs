@@ -15,6 +15,16 @@ pub enum Sink {
 }
 
 impl Sink {
+    /// Whether a note could be handed over now. Makes the file if it is missing.
+    ///
+    /// # Errors
+    /// [`crate::ErrorCode::LedgerIo`].
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::File(path) => open_file(path).map(|_| ()),
+        }
+    }
+
     /// Hands over a note and waits until it is safe there.
     ///
     /// # Errors

@@ -146,7 +146,7 @@ fn refuse(keyword: &str, key: &Key<'_>, out: &mut Problems) {
         return out.instead(&key.at, message, "remove it, and write a rule that denies with `when`");
     }
     let message = format!("`{}` is no keyword of `args`, of which types only are read", shown(keyword));
-    out.unknown(&key.at, message, keyword, READ.iter().chain(&ANNOTATIONS).copied());
+    out.unknown(&key.at, message, keyword, READ.iter().chain(&ANNOTATIONS).copied(), "remove it");
 }
 
 fn check_type(node: &Node<'_>, out: &mut Problems) {
@@ -156,7 +156,7 @@ fn check_type(node: &Node<'_>, out: &mut Problems) {
             let listed = TYPES.map(|name| format!("`{name}`")).join(", ");
             let message = format!("the type `{}` is none of {listed}", shown(name));
             let near = super::suggest::did_you_mean(name, TYPES.iter().copied()).or_else(|| known_as(name));
-            out.push(crate::error::ErrorCode::PolicyInvalid, &node.at, message, near);
+            out.instead(&node.at, message, near.unwrap_or_else(|| "write one of them".to_owned()));
         }
         Kind::List(items) if !items.is_empty() => {
             for item in items {

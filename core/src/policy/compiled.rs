@@ -64,7 +64,7 @@ impl Policy {
             return Err(out.into_errors(name));
         };
         let version = version::version(&root).unwrap_or_else(|error| {
-            out.push(ErrorCode::PolicyInvalid, &root.at, error.message(), None);
+            out.instead(&root.at, error.message(), "write the value in another way");
             [0; 32]
         });
         let document = Document::read(&root, &mut out);

@@ -22,11 +22,11 @@ fn node<'a>(
 ) -> Option<Node<'a>> {
     let at = At::Path(Arc::clone(path));
     if depth > MAX_DEPTH {
-        out.invalid(&at, "the policy is nested deeper than 64");
+        out.instead(&at, "the policy is nested deeper than 64", "flatten it: no key needs so many levels");
         return None;
     }
     let Some(rest) = left.checked_sub(1) else {
-        out.invalid(&at, "the policy has more than 1,000,000 values");
+        out.instead(&at, "the policy has more than 1,000,000 values", "split it, or shorten its lists");
         return None;
     };
     *left = rest;

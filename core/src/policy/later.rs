@@ -16,5 +16,6 @@ pub(crate) fn unknown_key(key: &str, at: &At, place: &str, known: &[&str], out: 
         return;
     }
     let message = format!("{place} has no key `{key}`");
-    out.unknown(at, message, key, known.iter().copied());
+    let all = known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    out.unknown(at, message, key, known.iter().copied(), format!("it has {all}"));
 }

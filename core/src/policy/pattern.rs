@@ -79,10 +79,21 @@ impl ToolPattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// What is wrong with `text`, to follow the name of what it is, and what to write instead where that is known.
-    pub(crate) fn new(text: &str) -> Result<Self, (&'static str, Option<String>)> {
-        names_nothing(text).map_or(Ok(()), Err)?;
-        Self::parse(text).map_err(|wrong| (wrong, None))
+    /// What is wrong with `text`, to follow the name of what it is, and what to write instead.
+    pub(crate) fn new(text: &str) -> Result<Self, (&'static str, String)> {
+        names_nothing(text).map_or(Ok(()), |(wrong, instead)| Err((wrong, instead)))?;
+        let pattern = Self::parse(text).map_err(|wrong| (wrong, "write a name such as `issue_refund`".to_owned()))?;
+        match &pattern.source {
+            // whatever else the source says, it has to fit that of some server
+            Some(source) if !overlap::globs(source.text(), "mcp:*") => {
+                let server = source.text().split_once(':').map_or("server", |(_, server)| server);
+                let name = pattern.name.text();
+                let instead =
+                    format!("write `mcp:{server}/{name}` for a server's tool, `{name}` for the program's own");
+                Err(("names a source that does not exist: tools come from the program or from an mcp server", instead))
+            }
+            _ => Ok(pattern),
+        }
     }
 
     fn parse(text: &str) -> Result<Self, &'static str> {
@@ -186,7 +197,7 @@ impl ToolPattern {
 }
 
 /// A source that no tool can come from, and the spelling that was likely meant.
-fn names_nothing(text: &str) -> Option<(&'static str, Option<String>)> {
+fn names_nothing(text: &str) -> Option<(&'static str, String)> {
     let (source, name) = match text.split_once('/') {
         Some((source, name)) => (source, Some(name)),
         None => (text, None),
@@ -199,17 +210,17 @@ fn names_nothing(text: &str) -> Option<(&'static str, Option<String>)> {
     match (server, name) {
         (server, Some(name)) if scheme == PROGRAM_SOURCE && !name.is_empty() => {
             let rest = if server.is_some() { "is no source of tools" } else { "names the program as a source" };
-            Some((rest, Some(format!("write `{name}`"))))
+            Some((rest, format!("write `{name}`")))
         }
         (Some(""), Some(name)) => {
             let name = if name.is_empty() { "name" } else { name };
-            Some(("names a kind of source and no server", Some(format!("write `mcp:server/{name}`"))))
+            Some(("names a kind of source and no server", format!("write `mcp:server/{name}`")))
         }
         (Some(_), Some(name)) if scheme.is_empty() => {
-            Some(("names a server and not its kind", Some(format!("write `mcp{source}/{name}`"))))
+            Some(("names a server and not its kind", format!("write `mcp{source}/{name}`")))
         }
         (Some(server), Some(name)) if is_mcp && scheme != "mcp" => {
-            Some(("names no source: `mcp` is lower case", Some(format!("write `mcp:{server}/{name}`"))))
+            Some(("names no source: `mcp` is lower case", format!("write `mcp:{server}/{name}`")))
         }
         (Some(server), None) if is_mcp || scheme == PROGRAM_SOURCE => {
             let written = match server {
@@ -218,7 +229,7 @@ fn names_nothing(text: &str) -> Option<(&'static str, Option<String>)> {
                 "*" => "mcp:*/*".to_owned(),
                 server => format!("mcp:{server}/name"),
             };
-            Some(("names a source and no tool", Some(format!("write `{written}`"))))
+            Some(("names a source and no tool", format!("write `{written}`")))
         }
         _ => None,
     }
@@ -266,11 +277,16 @@ mod tests {
             ("mcp:", "write `mcp:server/name`"),
             (":files/read", "write `mcp:files/read`"),
             ("MCP:files/read", "write `mcp:files/read`"),
+            ("foo:bar/x", "write `mcp:bar/x` for a server's tool, `x` for the program's own"),
+            ("mpc:files/*", "write `mcp:files/*` for a server's tool, `*` for the program's own"),
+            ("h*:files/read", "write `mcp:files/read` for a server's tool, `read` for the program's own"),
         ] {
             let refused = ToolPattern::new(text).map(drop);
-            assert_eq!(refused.map_err(|(_, said)| said), Err(Some(instead.to_owned())), "{text}");
+            assert_eq!(refused.map_err(|(_, said)| said), Err(instead.to_owned()), "{text}");
         }
-        for text in ["*", "*:*/x", "mcp:*/x", "mcp:s/a/b", "files/read", "programs/f", "a:b"] {
+        for text in
+            ["*", "*:*/x", "mcp:*/x", "mcp:s/a/b", "m*:s/a", "?cp:s/a", "*e:s/a", "files/read", "programs/f", "a:b"]
+        {
             assert!(ToolPattern::new(text).is_ok(), "{text}");
         }
     }

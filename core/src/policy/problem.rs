@@ -151,26 +151,23 @@ impl Problems {
         }
     }
 
-    /// Notes a value or key that was refused.
-    pub(crate) fn invalid(&mut self, at: &At, message: impl Into<String>) {
-        self.push(ErrorCode::PolicyInvalid, at, message, None);
-    }
-
     /// Notes a value or key that was refused and what to write instead.
     pub(crate) fn instead(&mut self, at: &At, message: impl Into<String>, suggestion: impl Into<String>) {
         self.push(ErrorCode::PolicyInvalid, at, message, Some(suggestion.into()));
     }
 
-    /// Notes a name that is none of `known`, and the nearest of them. The search is left out once nothing more is told.
+    /// Notes a name that is none of `known`, and the nearest of them or else what to do `otherwise`. The search is left out
+    /// once nothing more is told.
     pub(crate) fn unknown<'k>(
         &mut self,
         at: &At,
         message: impl Into<String>,
         name: &str,
         known: impl Iterator<Item = &'k str>,
+        otherwise: impl Into<String>,
     ) {
-        let suggestion = if self.full() { None } else { super::suggest::did_you_mean(name, known) };
-        self.push(ErrorCode::PolicyInvalid, at, message, suggestion);
+        let near = if self.full() { None } else { super::suggest::did_you_mean(name, known) };
+        self.instead(at, message, near.unwrap_or_else(|| otherwise.into()));
     }
 
     /// Whether further problems are only counted.

@@ -78,8 +78,24 @@ impl Read for bool {
 
 /// Notes that `node` is not what was expected.
 pub(crate) fn wrong<T>(node: &Node<'_>, expected: &str, out: &mut Problems) -> Option<T> {
-    out.invalid(&node.at, format!("expected {expected}, found {}", node.what()));
+    let instead = match node.kind {
+        Kind::Null => format!("give it {expected}, or leave the key out"),
+        _ if expected == "a list" => "write its items in brackets, as in `[one, another]`".to_owned(),
+        _ if expected == "a map" => "write keys with their values, as in `{key: value}`".to_owned(),
+        _ => format!("write {expected}"),
+    };
+    out.instead(&node.at, format!("expected {expected}, found {}", node.what()), instead);
     None
+}
+
+/// What to write where a key that must not be left out is missing.
+pub(crate) fn to_add(key: &str) -> String {
+    match key {
+        "version" => "add `version: 1`".to_owned(),
+        "id" => "add `id:` with a name of its own, such as `id: big-refunds`".to_owned(),
+        "decision" => "add `decision: deny`, or `require_approval` or `allow`".to_owned(),
+        other => format!("add `{other}:`"),
+    }
 }
 
 /// Reads one of a closed set of texts.
@@ -92,7 +108,7 @@ pub(crate) fn choice<T: Copy>(node: &Node<'_>, choices: &[(&str, T)], out: &mut 
         return Some(*value);
     }
     let message = format!("`{text}` is none of {}", listed());
-    out.unknown(&node.at, message, text, choices.iter().map(|(known, _)| *known));
+    out.unknown(&node.at, message, text, choices.iter().map(|(known, _)| *known), "write one of them");
     None
 }
 
@@ -152,7 +168,8 @@ macro_rules! keys {
                 }
                 $($(
                     if !entries.iter().any(|(key, _)| key.text == stringify!($need)) {
-                        out.invalid(&node.at, concat!($called, " has no `", stringify!($need), "`"));
+                        let message = concat!($called, " has no `", stringify!($need), "`");
+                        out.instead(&node.at, message, $crate::policy::read::to_add(stringify!($need)));
                     }
                 )*)?
                 Some(value)

@@ -4,7 +4,6 @@ use super::node::{Kind, Layout, Node};
 use super::pattern::ToolPattern;
 use super::problem::{At, Problems};
 use super::read::{Read, wrong};
-use crate::error::ErrorCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value as Json;
 use std::borrow::Cow;
@@ -24,7 +23,11 @@ fn text(node: &Node<'_>, what: &str, fits: fn(&str) -> bool, rule: &str, out: &m
     if fits(text) {
         return Some(Arc::from(&**text));
     }
-    out.invalid(&node.at, format!("{what} `{}` is not {rule}", shown(text)));
+    out.instead(
+        &node.at,
+        format!("{what} `{}` has another form than one may have", shown(text)),
+        format!("write {rule}"),
+    );
     None
 }
 
@@ -111,7 +114,7 @@ impl Read for ToolPattern {
         Self::new(text)
             .map_err(|(wrong, instead)| {
                 let message = format!("the tool's name `{}` {wrong}", shown(text));
-                out.push(ErrorCode::PolicyInvalid, &node.at, message, instead);
+                out.instead(&node.at, message, instead);
             })
             .ok()
     }
@@ -310,7 +313,7 @@ fn json(node: &Node<'_>, out: &mut Problems) -> Option<Json> {
         Kind::Int(value) => Json::from(*value),
         Kind::Float(value) if value.is_finite() => Json::from(*value),
         Kind::BigInt(_) | Kind::Float(_) => {
-            out.invalid(&node.at, "the number is too large");
+            out.instead(&node.at, "the number is too large", "write one that fits a double");
             return None;
         }
         Kind::Str(text, _) => Json::from(&**text),

@@ -6,7 +6,6 @@ use super::pattern::{Bare, ToolPattern};
 use super::problem::Problems;
 use super::read::{Read, wrong};
 use super::text::shown;
-use crate::error::ErrorCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -58,7 +57,7 @@ impl Read for Tools {
                 Ok(pattern) => pattern,
                 Err((wrong, instead)) => {
                     let message = format!("the tool's name `{}` {wrong}", shown(&key.text));
-                    out.push(ErrorCode::PolicyInvalid, &key.at, message, instead);
+                    out.instead(&key.at, message, instead);
                     continue;
                 }
             };

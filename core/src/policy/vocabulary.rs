@@ -36,7 +36,13 @@ pub(crate) fn check(policy: &Policy, out: &mut Problems) {
     let mut look = |tag: &Placed<Tag>| {
         if !vocabulary.contains(&tag.value.0) {
             let message = format!("the tag `{}` is not in the vocabulary `tags`", tag.value.0);
-            out.unknown(&tag.at, message, &tag.value.0, vocabulary.iter().map(|known| &**known));
+            out.unknown(
+                &tag.at,
+                message,
+                &tag.value.0,
+                vocabulary.iter().map(|known| &**known),
+                "add it to `tags`, or take it out",
+            );
         }
     };
     for entry in policy.tools.entries() {
@@ -59,7 +65,8 @@ pub(crate) fn asked(rule: &Rule, conditions: &Conditions, vocabulary: Option<&BT
                 "rule `{}` asks whether the session saw `{tag}`, which is not in the vocabulary `tags`",
                 rule.id()
             );
-            out.unknown(&expression.at, message, tag, vocabulary.iter().map(|known| &**known));
+            let known = vocabulary.iter().map(|known| &**known);
+            out.unknown(&expression.at, message, tag, known, "add it to `tags`, or ask for one that is there");
         }
     }
 }

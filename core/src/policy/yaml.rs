@@ -27,12 +27,12 @@ enum Open<'a> {
 pub(crate) fn parse<'a>(text: &'a str, out: &mut Problems) -> Option<Node<'a>> {
     if text.len() > MAX_BYTES {
         let start = At::Text { line: 1, column: 1 };
-        out.push(ErrorCode::PolicySyntax, &start, "the policy is larger than 8 MiB", None);
+        refuse(out, &start, "the policy is larger than 8 MiB", "split it, or shorten its lists");
         return None;
     }
     if let Some(number) = directive(text) {
         let message = "a directive (`%…`) is not supported; policies are always yaml 1.2";
-        out.push(ErrorCode::PolicySyntax, &At::Text { line: number, column: 1 }, message, None);
+        refuse(out, &At::Text { line: number, column: 1 }, message, "remove the line");
         return None;
     }
     let mut open: Vec<Open<'a>> = Vec::new();
@@ -123,9 +123,9 @@ fn directive(text: &str) -> Option<u32> {
 /// Notes nesting or a number of values beyond the bounds that keep reading cheap.
 fn too_much(out: &mut Problems, place: &At, depth: usize, values: usize) -> bool {
     if depth > MAX_DEPTH {
-        out.push(ErrorCode::PolicySyntax, place, "the policy is nested deeper than 64", None);
+        refuse(out, place, "the policy is nested deeper than 64", "flatten it: no key needs so many levels");
     } else if values > MAX_VALUES {
-        out.push(ErrorCode::PolicySyntax, place, "the policy has more than 1,000,000 values", None);
+        refuse(out, place, "the policy has more than 1,000,000 values", "split it, or shorten its lists");
     } else {
         return false;
     }

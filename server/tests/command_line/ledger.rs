@@ -149,3 +149,15 @@ fn an_erasure_needs_whose_why_and_by_whom() {
     assert_eq!(ran.code, 3, "{ran:#?}");
     assert_eq!(ledger(directory.path(), &["verify", "--deep", "--json"]).json()["erased"], 0);
 }
+
+#[test]
+fn a_file_of_checkpoints_that_cannot_be_written_is_told_before_anything_is_recorded() {
+    let directory = made();
+    let erase = ["erase", "--user", "u-1", "--reason", "r", "--by", "b", "--yes", "--checkpoints", "nowhere/outside"];
+    let ran = ledger(directory.path(), &erase);
+    assert_eq!(ran.code, 3, "{ran:#?}");
+    assert!(ran.stderr.contains("nowhere/outside"), "{ran:#?}");
+    let document = ledger(directory.path(), &["verify", "--deep", "--json"]).json();
+    assert_eq!((&document["ok"], &document["erased"]), (&true.into(), &0.into()), "{document}");
+    assert_eq!(ledger(directory.path(), &["tail", "--kind", "erased"]).stdout, "no such record\n");
+}

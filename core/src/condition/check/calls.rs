@@ -1,6 +1,6 @@
 //! Functions: which there are, what they take, and what is prepared at load.
 
-use super::lower_case::{lower_case, lower_case_pattern};
+use super::lower_case::lower_case_pattern;
 use super::{Check, Checked, Checker, Problem, Type, did_you_mean, problem};
 use crate::condition::functions::cidr;
 use crate::condition::glob::Glob;
@@ -119,14 +119,24 @@ impl<'t> Checker<'t> {
             matches!(root, "args" | "lists") || self.scope.iter().any(|variable| variable.name == root)
         };
         if let Some(namespace) = call.target.as_deref().and_then(spelled).filter(|spelling| !known_root(spelling)) {
-            return problem(at, format!("unknown function `{namespace}.{name}`"), "");
+            return problem(
+                at,
+                format!("unknown function `{namespace}.{name}`"),
+                "functions stand alone: write `name(…)`",
+            );
         }
         match FUNCTIONS.iter().find(|(known, _)| *known == name) {
             Some((_, written)) => {
                 problem(at, format!("`{name}` is not called like this"), format!("write `{written}`"))
             }
             None => {
-                let suggestion = did_you_mean(name, FUNCTIONS.iter().map(|(known, _)| *known));
+                let suggestion = match did_you_mean(name, FUNCTIONS.iter().map(|(known, _)| *known)) {
+                    none if none.is_empty() => {
+                        let all: Vec<String> = FUNCTIONS.iter().map(|(known, _)| format!("`{known}`")).collect();
+                        format!("the functions are {}", all.join(", "))
+                    }
+                    suggestion => suggestion,
+                };
                 problem(at, format!("unknown function `{name}`"), suggestion)
             }
         }
@@ -137,15 +147,17 @@ impl<'t> Checker<'t> {
         let checked = self.check(at, depth)?;
         match checked.of {
             Type::Text | Type::Any => Ok(checked),
-            _ => problem(at, format!("`{}` is {}, not text", checked.node, checked.of.kind()), ""),
+            _ => problem(
+                at,
+                format!("`{}` is {}, not text", checked.node, checked.of.kind()),
+                format!("write `string({})`", checked.node),
+            ),
         }
     }
 
     fn test(&mut self, test: TextTest, text: &'t IdedExpr, part: &'t IdedExpr, depth: usize) -> Check<'t> {
         let (at, text, part) = (part, self.text(text, depth)?, self.text(part, depth)?);
-        if let Node::Constant(Constant::Text(constant)) = &part.node {
-            lower_case(at, &text.node, constant)?;
-        }
+        self.lower_case(at, &text.node, &part.node)?;
         Ok(Checked::over(text, part, Type::Bool, |both| Node::Text(test, both)))
     }
 
@@ -166,7 +178,11 @@ impl<'t> Checker<'t> {
             Err(error) => {
                 let said = error.to_string();
                 let last = said.lines().last().unwrap_or("not well-formed").trim_start_matches("error: ");
-                problem(pattern, format!("the regular expression is not well-formed: {last}"), "")
+                problem(
+                    pattern,
+                    format!("the regular expression is not well-formed: {last}"),
+                    "correct it, or use `glob` or `contains`",
+                )
             }
         }
     }
@@ -222,11 +238,13 @@ impl<'t> Checker<'t> {
             if function == Binary::Glob
                 && let Some(glob) = Glob::new(text)
             {
-                lower_case(first, &right.node, text)?;
+                self.lower_case(first, &right.node, &left.node)?;
                 return Ok(right.around(Type::Bool, |inner| Node::Glob(inner, Box::new(glob))));
             }
         } else if matches!(function, Binary::Glob) && self.scope.is_empty() {
             return problem(at, "the pattern of `glob` is not a constant", "write it as a text");
+        } else if matches!(function, Binary::Glob) {
+            self.lower_case(first, &right.node, &left.node)?;
         }
         Ok(Checked::over(left, right, Type::Bool, |both| Node::Binary(function, both)))
     }
@@ -239,5 +257,10 @@ fn prepared<'t>(at: &'t IdedExpr, function: Binary, text: &str) -> Result<(), Bo
         Binary::Cidr => cidr::read_network(text).map(drop),
         Binary::PathWithin => functions::path::within(text, text).map(drop),
     };
-    checked.or_else(|why| problem(at, format!("`{}` {why}", function.as_str()), ""))
+    let instead = match function {
+        Binary::Glob => "write a shorter one, or several conditions",
+        Binary::Cidr => "write a network such as `10.0.0.0/8`",
+        Binary::PathWithin => "write an absolute path such as `/srv/data`",
+    };
+    checked.or_else(|why| problem(at, format!("`{}` {why}", function.as_str()), instead))
 }

@@ -5,6 +5,7 @@ use crate::condition::node::{MAX_ELEMENTS, Node, Quantifier};
 use crate::condition::types::ArgumentType;
 use cel::IdedExpr;
 use cel::common::ast::{ComprehensionExpr, Expr, LiteralValue, operators};
+use std::sync::Arc;
 
 impl<'t> Checker<'t> {
     pub(super) fn comprehension(&mut self, at: &'t IdedExpr, given: &'t ComprehensionExpr, depth: usize) -> Check<'t> {
@@ -17,7 +18,11 @@ impl<'t> Checker<'t> {
             Type::Constants(list) => (Type::of_item(list), list.items.len()),
             other => {
                 let message = format!("`{}` is {}, not a list or a map", range.node, other.kind());
-                return problem(&given.iter_range, message, "");
+                return problem(
+                    &given.iter_range,
+                    message,
+                    "go through an argument that is one, or through `lists.name`",
+                );
             }
         };
         if range.from_call && self.scope.iter().any(|variable| variable.from_call) {
@@ -32,7 +37,8 @@ impl<'t> Checker<'t> {
                 "give it another name",
             );
         }
-        self.scope.push(Variable { name, of, from_call: range.from_call });
+        let list = if let Type::Constants(list) = &range.of { Some(Arc::clone(list)) } else { None };
+        self.scope.push(Variable { name, of, from_call: range.from_call, list });
         let body = self.truth(body, depth);
         self.scope.pop();
         let body = body?;

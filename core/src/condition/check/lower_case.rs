@@ -1,7 +1,8 @@
 //! Hosts and domains are lower case and ASCII: a text or pattern that never meets one would make a rule that holds nothing back.
 
-use super::{Problem, problem};
-use crate::condition::node::{Node, Unary};
+use super::{Checker, Problem, problem};
+use crate::condition::Constant;
+use crate::condition::node::{Node, Root, Unary};
 use cel::IdedExpr;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
@@ -11,6 +12,24 @@ fn host(node: &Node) -> Option<Unary> {
         Node::Unary(function @ (Unary::EmailDomain | Unary::UrlHost), _) => Some(*function),
         Node::Unary(Unary::String, inner) => host(inner),
         _ => None,
+    }
+}
+
+impl<'t> Checker<'t> {
+    /// Refuses to hold `name`, where it is a host or a domain, against a `part` that is known at load and never met: a
+    /// text, or the variable of a comprehension over a list with such a text.
+    pub(super) fn lower_case(&self, at: &'t IdedExpr, name: &Node, part: &Node) -> Result<(), Box<Problem<'t>>> {
+        match part {
+            Node::Constant(Constant::Text(text)) => lower_case(at, name, text),
+            Node::Load(load) if load.steps.is_empty() => {
+                let Root::Local { hops, .. } = &load.root else { return Ok(()) };
+                let variable = self.scope.iter().rev().nth(usize::from(*hops));
+                let list = variable.and_then(|variable| variable.list.as_ref());
+                list.into_iter().flat_map(|list| list.texts()).try_for_each(|text| lower_case(at, name, text))
+            }
+            Node::Unary(Unary::String, inner) => self.lower_case(at, name, inner),
+            _ => Ok(()),
+        }
     }
 }
 

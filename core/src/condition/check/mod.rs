@@ -63,6 +63,8 @@ struct Variable<'t> {
     name: &'t str,
     of: Type<'t>,
     from_call: bool,
+    /// The list that it goes through, where that is known at load.
+    list: Option<Arc<List>>,
 }
 
 #[derive(Debug)]
@@ -143,7 +145,7 @@ fn fold<'t>(at: &'t IdedExpr, mut checked: Checked<'t>) -> Check<'t> {
         return Ok(checked);
     }
     let constant = match checked.node.eval(&Scope::of(None, &Budget::default())) {
-        Err(failure) => return problem(at, format!("it always fails: {failure}"), ""),
+        Err(failure) => return problem(at, format!("it always fails: {failure}"), "correct what it is given"),
         Ok(Seen::Null) => Constant::Null,
         Ok(Seen::Bool(truth)) => Constant::Bool(truth),
         Ok(Seen::Int(int)) => Constant::Int(int),
@@ -171,7 +173,7 @@ fn literal_value<'t>(at: &'t IdedExpr, literal: &LiteralValue) -> Check<'t> {
         LiteralValue::Boolean(truth) => constant(Constant::Bool(*truth.inner()), Type::Bool),
         LiteralValue::Int(int) => constant(Constant::Int(*int.inner()), Type::Int),
         LiteralValue::Double(double) if !double.inner().is_finite() => {
-            return problem(at, "the number is too large for a double", "");
+            return problem(at, "the number is too large for a double", "write a smaller one");
         }
         LiteralValue::Double(double) => constant(Constant::Double(*double.inner()), Type::Number),
         LiteralValue::String(text) => constant(Constant::Text(text.inner().into()), Type::Text),
@@ -204,7 +206,7 @@ fn literal_list<'t>(at: &'t IdedExpr, list: &'t ListExpr) -> Check<'t> {
         });
     }
     if items.is_empty() {
-        return problem(at, "the list is empty", "");
+        return problem(at, "the list is empty", "put at least one item into it");
     }
     let list = Arc::new(List::new(items));
     Ok(Checked {

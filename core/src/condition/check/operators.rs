@@ -3,7 +3,7 @@
 use super::lower_case::lower_case;
 use super::{Check, Checked, Checker, Type, problem};
 use crate::condition::node::{Expect, Node, Operator};
-use crate::condition::{Constant, Relation, node};
+use crate::condition::{Relation, node};
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, operators};
 
@@ -78,7 +78,11 @@ impl<'t> Checker<'t> {
         let checked = self.check(at, depth)?;
         match checked.of {
             Type::Bool | Type::Any => Ok(checked),
-            _ => problem(at, format!("`{}` is {}, not a truth value", checked.node, checked.of.kind()), ""),
+            _ => problem(
+                at,
+                format!("`{}` is {}, not a truth value", checked.node, checked.of.kind()),
+                "compare it with something",
+            ),
         }
     }
 
@@ -104,7 +108,11 @@ impl<'t> Checker<'t> {
                 let suggestion = format!("write `-double({0})` or `-int({0})`", checked.node);
                 problem(inner, format!("the type of `{}` is not known", checked.node), suggestion)
             }
-            _ => problem(inner, format!("`{}` is {}, not a number", checked.node, checked.of.kind()), ""),
+            _ => problem(
+                inner,
+                format!("`{}` is {}, not a number", checked.node, checked.of.kind()),
+                "take the `-` away",
+            ),
         }
     }
 
@@ -152,13 +160,17 @@ impl<'t> Checker<'t> {
             }
             (Type::Null, Type::Null | Type::Any) | (Type::Any, Type::Null) if equality => {}
             (Type::Null, _) | (_, Type::Null) if !equality => {
-                return problem(at, format!("null has no place in an order, in `{one} {sign} {other}`"), "");
+                return problem(
+                    at,
+                    format!("null has no place in an order, in `{one} {sign} {other}`"),
+                    "compare with `==` or `!=`",
+                );
             }
             (Type::Null, known) | (known, Type::Null) => {
                 return problem(
                     at,
                     format!("`{one} {sign} {other}` never differs: {} is never null", known.kind()),
-                    "",
+                    "take the comparison out",
                 );
             }
             (Type::Any, Type::Bool) if equality => {
@@ -196,11 +208,8 @@ impl<'t> Checker<'t> {
                 return problem(at, message, "such a comparison fails in every call");
             }
         }
-        for (name, text) in [(one, other), (other, one)] {
-            if let Node::Constant(Constant::Text(text)) = text {
-                lower_case(at, name, text)?;
-            }
-        }
+        self.lower_case(at, one, other)?;
+        self.lower_case(at, other, one)?;
         Ok(Checked::over(left, right, Type::Bool, |both| Node::Compare(relation, both)))
     }
 
@@ -216,7 +225,13 @@ impl<'t> Checker<'t> {
             Type::Map(_) => {
                 return problem(at, "`in` does not look into maps", format!("write `has({}.name)`", right.node));
             }
-            other => return problem(at, format!("`{}` is {}, not a list", right.node, other.kind()), ""),
+            other => {
+                return problem(
+                    at,
+                    format!("`{}` is {}, not a list", right.node, other.kind()),
+                    "write `==`, or put it into a list",
+                );
+            }
         };
         match (&left.of, &item) {
             (Type::Any, item) => {
@@ -224,7 +239,7 @@ impl<'t> Checker<'t> {
                 let suggestion = format!("write `{by}({}) in …`", left.node);
                 return problem(at, format!("the type of `{}` is not known", left.node), suggestion);
             }
-            (Type::Null, _) => return problem(at, "null is in no list", ""),
+            (Type::Null, _) => return problem(at, "null is in no list", "compare with `== null`"),
             (one, _) if one.is_container() => {
                 let message = format!("`{}` is {}, which is in no list", left.node, one.kind());
                 return problem(at, message, "go through it, as in `list.exists(x, x in lists.name)`");

@@ -76,7 +76,13 @@ impl<'t> Checker<'t> {
         let fields = match &checked.of {
             Type::Map(fields) => Some(*fields),
             Type::Any => None,
-            other => return problem(at, format!("`{load}` is {} and has no fields", other.kind()), ""),
+            other => {
+                return problem(
+                    at,
+                    format!("`{load}` is {} and has no fields", other.kind()),
+                    "name an argument that is a map",
+                );
+            }
         };
         if let Some(fields) = fields
             && fields.get(&select.field).is_none()
@@ -95,23 +101,33 @@ impl<'t> Checker<'t> {
         if constant_index(call).is_some() {
             return self.path(at);
         }
-        let [base, index] = call.args.as_slice() else { return problem(at, "an index has one value", "") };
+        let [base, index] = call.args.as_slice() else {
+            return problem(at, "an index has one value", "write `args.name[0]`");
+        };
         let (base_checked, index_checked) = (self.check(base, depth)?, self.check(index, depth)?);
         let of = match (&base_checked.of, &index_checked.of) {
             (Type::Any, Type::Any | Type::Int | Type::Text) => Type::Any,
             (Type::List(element), Type::Int | Type::Any) => Type::of(element),
             (Type::Map(_), Type::Text | Type::Any) => Type::Any,
             (Type::List(_), other) => {
-                return problem(index, format!("a list is indexed by an integer, not by {}", other.kind()), "");
+                return problem(
+                    index,
+                    format!("a list is indexed by an integer, not by {}", other.kind()),
+                    "write `args.name[0]`",
+                );
             }
             (Type::Map(_), other) => {
-                return problem(index, format!("a map is indexed by text, not by {}", other.kind()), "");
+                return problem(
+                    index,
+                    format!("a map is indexed by text, not by {}", other.kind()),
+                    "write `args.name[\"key\"]`",
+                );
             }
             (other, _) => {
                 return problem(
                     base,
                     format!("`{}` is {} and has no elements to index", base_checked.node, other.kind()),
-                    "",
+                    "take the index away",
                 );
             }
         };
@@ -150,7 +166,11 @@ impl<'t> Checker<'t> {
             return problem(at, "`lists` is used as `lists.name`", "write `x in lists.name`");
         };
         let Some(list) = self.lists.get(name) else {
-            return problem(at, format!("there is no list `{name}`"), did_you_mean(name, self.lists.names()));
+            let suggestion = match did_you_mean(name, self.lists.names()) {
+                none if none.is_empty() => format!("add `{name}` to `lists`"),
+                suggestion => suggestion,
+            };
+            return problem(at, format!("there is no list `{name}`"), suggestion);
         };
         self.list_names.insert((*name).to_owned());
         let (node, of) = (Node::Constants(Arc::clone(list)), Type::Constants(Arc::clone(list)));
@@ -185,11 +205,11 @@ fn follow<'t>(mut load: Load, mut of: Type<'t>, path: &Path<'t>) -> Result<(Load
             (Type::List(element), Given::At(_)) => Type::of(element),
             (other, Given::Key(name)) => {
                 let message = format!("`{}` is {} and has no field `{name}`", so_far(steps), other.kind());
-                return problem(at, message, "");
+                return problem(at, message, "take the field away, or correct the tool's `args`");
             }
             (other, Given::At(_)) => {
                 let message = format!("`{}` is {} and has no elements to index", so_far(steps), other.kind());
-                return problem(at, message, "");
+                return problem(at, message, "take the index away, or correct the tool's `args`");
             }
         };
         steps.push(match given {

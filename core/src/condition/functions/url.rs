@@ -3,15 +3,17 @@
 //! A strict reader instead of a lenient parser crate: browsers, libraries and proxies repair a malformed URL in different
 //! ways, and a rule must not hold for one host while the request goes to another. What needs repair fails.
 
+use super::cidr::may_lead_to_ipv4;
 use super::email::host_name;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The host of an absolute URL, in lower case: a name without the dot that may end it, an IPv4 address, or an IPv6 address
-/// without its brackets in its shortest form.
+/// without its brackets in its shortest form. A mapped IPv6 address (`::ffff:10.0.0.1`) is the IPv4 address it stands for.
 ///
 /// # Errors
 /// Anything that two URL parsers could read differently: white space, controls, backslashes, letters outside ASCII
-/// (write IDNs as `xn--…`), percent-encoding or several `@` before the path, numeric hosts that are no dotted quad.
+/// (write IDNs as `xn--…`), percent-encoding or several `@` before the path, numeric hosts that are no dotted quad. And an
+/// IPv6 address that may lead to an IPv4 address ([`may_lead_to_ipv4`]).
 pub(in crate::condition) fn host(text: &str) -> Result<String, &'static str> {
     if !text.is_ascii() {
         return Err("was given letters outside ascii");
@@ -37,7 +39,12 @@ pub(in crate::condition) fn host(text: &str) -> Result<String, &'static str> {
         let (address, port) = bracketed.split_once(']').ok_or("was given an unpaired `[`")?;
         let address: Ipv6Addr = address.parse().map_err(|_| "was given a malformed ipv6 address")?;
         check_port(port)?;
-        return Ok(address.to_string());
+        return match address.to_canonical() {
+            IpAddr::V6(address) if may_lead_to_ipv4(&address) => {
+                Err("was given an ipv6 address that may lead to an ipv4 address")
+            }
+            address => Ok(address.to_string()),
+        };
     }
     let (host, port) = host_and_port
         .split_once(':')
@@ -77,7 +84,8 @@ mod tests {
             ("https://user:pass@EVIL.com:8443", "evil.com"),
             ("http://example.com.", "example.com"),
             ("http://127.0.0.1:80/", "127.0.0.1"),
-            ("http://[::FFFF:1.2.3.4]/", "::ffff:1.2.3.4"),
+            ("http://[::FFFF:1.2.3.4]/", "1.2.3.4"),
+            ("http://[::ffff:a9fe:a9fe]:80/latest", "169.254.169.254"),
             ("http://[0:0::1]:8080", "::1"),
             ("ftp://xn--exmple-cua.com", "xn--exmple-cua.com"),
             ("https://evil.com#@good.com", "evil.com"),
@@ -113,6 +121,8 @@ mod tests {
             "http://[::1",
             "http://[fe80::1%25eth0]",
             "http://[::1]x",
+            "http://[::127.0.0.1]",
+            "http://[64:ff9b::a9fe:a9fe]",
             "http://a:b:c",
             "http://example.com:99999",
             "http://example.com:-1",

@@ -15,10 +15,9 @@ use super::id::StreamId;
 use super::index::{IndexLine, IndexTree};
 use super::live::boot_id;
 use super::lock::FileLock;
-use super::options::Options;
 use super::ratchet::checkpoint;
 use super::segment::SegmentAppender;
-use super::sink::Outbox;
+use crate::clock::Clock;
 use crate::error::{Error, ErrorCode};
 use counterseal_spool::{Leftover, LeftoverError, read_leftover};
 use segment::Tail;
@@ -43,9 +42,10 @@ impl Adoption {
 
 /// Takes over every stream of the home that is not closed and whose process is dead. A stream that cannot be taken over is
 /// left as it is and does not hold up the others.
-pub(crate) fn adopt_orphans(home: &Home, options: &Options) -> Adoption {
+/// Each checkpoint goes to `sink` too, which stands for all outside sinks.
+pub(crate) fn adopt_orphans(home: &Home, clock: &Clock, sink: &mut dyn FnMut(&str) -> Result<(), Error>) -> Adoption {
     let mut adoption = Adoption::default();
-    let mut adopter = Adopter { home, options, streams: Streams::default(), index: IndexTree::new() };
+    let mut adopter = Adopter { home, clock, sink, streams: Streams::default(), index: IndexTree::new() };
     let found = adopter.streams.refresh(home).and_then(|()| home.streams());
     let found = found.unwrap_or_else(|error| {
         adoption.error = Some(error);
@@ -65,7 +65,8 @@ pub(crate) fn adopt_orphans(home: &Home, options: &Options) -> Adoption {
 
 struct Adopter<'a> {
     home: &'a Home,
-    options: &'a Options,
+    clock: &'a Clock,
+    sink: &'a mut dyn FnMut(&str) -> Result<(), Error>,
     streams: Streams,
     index: IndexTree,
 }
@@ -93,7 +94,7 @@ impl Adopter<'_> {
         }
         let spool_path = self.spool_path(stream);
         let leftover = read_spool(&spool_path)?;
-        let tail = segment::repair(self.home, &self.streams, stream, leftover.note, self.options.clock.now())?;
+        let tail = segment::repair(self.home, &self.streams, stream, leftover.note, self.clock.now())?;
         if !tail.stream_closed {
             self.append_rest(stream, &leftover, tail)?;
         } else if let Some(appender) = tail.open {
@@ -109,7 +110,7 @@ impl Adopter<'_> {
 
     /// Appends what the spool still held, says so, and closes the stream.
     fn append_rest(&mut self, stream: StreamId, leftover: &Leftover, tail: Tail) -> Result<(), Error> {
-        let time = self.options.clock.now();
+        let time = self.clock.now();
         let Tail { open, next, after_note, accounted, recovered_last, torn, .. } = tail;
         let mut appender = match open {
             Some(appender) => appender,
@@ -151,12 +152,11 @@ impl Adopter<'_> {
 
     /// The segment's last line in the index, and a checkpoint over it.
     fn close(&mut self, appender: &SegmentAppender) -> Result<(), Error> {
-        let time = self.options.clock.now();
+        let time = self.clock.now();
         let lock = self.home.lock()?;
-        let mut outbox = Outbox::new(&self.options.sinks);
         let line = IndexLine::Closed(appender.seal(time));
         let mut entropy = Entropy::system();
-        checkpoint(&lock, &mut self.index, &[line], time, &mut entropy, &mut |note| outbox.send(note)).map(|_| ())
+        checkpoint(&lock, &mut self.index, &[line], time, &mut entropy, self.sink).map(|_| ())
     }
 }
 
@@ -183,7 +183,7 @@ fn read_spool(path: &Path) -> Result<Leftover, Error> {
         .with("path", path.display())),
         Err(LeftoverError::Damaged(what)) => Err(Error::new(
             ErrorCode::LedgerCorrupt,
-            format!("the spool `{}` is damaged: {what}; it is left as it is", path.display()),
+            format!("the spool `{}` is damaged: {what}; it is left as it is: keep it as evidence and remove it", path.display()),
         )
         .with("path", path.display())),
     }

@@ -120,7 +120,8 @@ impl Writer {
     fn start_adopter(&self) -> Option<JoinHandle<()>> {
         let (home, options, control) = (self.home.clone(), Arc::clone(&self.options), Arc::clone(&self.control));
         let body = move || {
-            let adoption = adopt::adopt_orphans(&home, &options);
+            let mut outbox = Outbox::new(&options.sinks);
+            let adoption = adopt::adopt_orphans(&home, &options.clock, &mut |note| outbox.send(note));
             control.status().adopted += adoption.adopted;
             if let Some(error) = adoption.error {
                 control.trouble(&error);

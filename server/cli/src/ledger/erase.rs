@@ -15,8 +15,8 @@ use std::path::PathBuf;
 /// Erase the arguments, results and notes of calls for good; the records stay and still verify
 ///
 /// Who erased what and why becomes a record itself. Asks before it erases, unless `--yes` is
-/// given. What a running process has not written yet is not reached: end it first, or let it
-/// flush.
+/// given. What dead processes left is taken over first, and running ones are waited for, at most
+/// ten seconds, until they have written what they recorded so far.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 #[command(after_help = "\
@@ -68,17 +68,22 @@ impl Erase {
         }
         let home = self.home.open()?;
         let sink = self.checkpoints.map(Sink::File);
+        // what cannot be written must be known before anything is recorded or erased
+        sink.as_ref().map_or(Ok(()), Sink::check)?;
         let request = Request {
             selection: Selection { actions: self.actions, user: self.user, session: self.session },
             parts: (!self.parts.is_empty()).then_some(self.parts),
             reason: self.reason,
             by: self.by,
         };
-        if !self.yes && !agreed(&home, &request, console)? {
-            return Err(Failure::usage("nothing was erased"));
-        }
         let mut outside = |note: &str| sink.as_ref().map_or(Ok(()), |sink| sink.put(note));
-        let report = erase::erase(&home, &request, Clock::System.now(), &mut Entropy::system(), &mut outside)?;
+        if !self.yes {
+            erase::settle(&home, &Clock::System, erase::PATIENCE, &mut outside)?;
+            if !agreed(&home, &request, console)? {
+                return Err(Failure::usage("nothing was erased"));
+            }
+        }
+        let report = erase::erase(&home, &request, &Clock::System, &mut Entropy::system(), &mut outside)?;
         if console.json() {
             console.document(&Document { report: &report, reason: &request.reason, by: &request.by });
         } else if report.payloads == 0 {

@@ -10,7 +10,7 @@ use counterseal::ledger::read::{self, Filter};
 use counterseal::ledger::record::Kind;
 use serde::Serialize;
 
-/// Show the last records, in the order of their time
+/// Show the last records of all streams, merged by time
 ///
 /// Reading trusts the files; whether they may be trusted is what `counterseal ledger verify`
 /// says. With `--tool`, `--session` or `--decision` only decisions are shown.
