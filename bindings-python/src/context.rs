@@ -4,7 +4,7 @@ use crate::capture;
 use crate::errors::raised;
 use crate::outside;
 use arc_swap::ArcSwapOption;
-use counterseal::call::{CallContext, User};
+use counterseal::call::{Beginning, CallContext, User};
 use counterseal::value::encode;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -101,17 +101,31 @@ fn unnamed() -> CallContext {
     }
 }
 
+/// The context of a conversation of which nothing else is known.
+pub(crate) fn of_session(session: &str) -> CallContext {
+    CallContext { session: session.into(), implicit: false, ..unnamed() }
+}
+
+impl Context {
+    pub(crate) const fn inner(&self) -> &CallContext {
+        &self.inner
+    }
+}
+
 #[pymethods]
 impl Context {
     /// A context within `outer`, or within the process's own session.
     #[new]
-    #[pyo3(signature = (outer, *, session=None, user=None, verified_by=None, run=None, annotations=None))]
+    #[pyo3(signature = (outer, *, session=None, user=None, verified_by=None, user_text=None, parent=None, run=None, annotations=None))]
+    #[expect(clippy::too_many_arguments, reason = "by keyword, from the package's own functions")]
     fn new(
         py: Python<'_>,
         outer: Option<&Bound<'_, Self>>,
         session: Option<&str>,
         user: Option<&str>,
         verified_by: Option<&str>,
+        user_text: Option<&str>,
+        parent: Option<&str>,
         run: Option<&str>,
         annotations: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
@@ -122,7 +136,11 @@ impl Context {
         let mut annotated = outer.and_then(|outer| outer.get().annotated.as_ref().map(|all| all.clone_ref(py)));
         if let Some(session) = session {
             // Another conversation: what was said of the one around it does not hold in it.
-            inner = CallContext { session: session.into(), implicit: false, ..unnamed() };
+            inner = of_session(session);
+            if user_text.is_some() || parent.is_some() {
+                let beginning = Beginning::new(user_text.map(Box::from), parent.map(Arc::from));
+                inner.beginning = Some(Arc::new(beginning));
+            }
             annotated = None;
         }
         if let Some(user) = user {

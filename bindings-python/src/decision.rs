@@ -1,5 +1,6 @@
 //! A decision as Python sees it: values under names, made when they are asked for.
 
+use crate::session;
 use counterseal::decide;
 use counterseal::ledger::ActionId;
 use pyo3::prelude::*;
@@ -76,6 +77,12 @@ impl Decision {
         self.inner.detail.as_deref()
     }
 
+    /// The limit that has not enough left, where that is why: `id`, `used`, `left`, `max`, and `resets_at` in seconds since 1970.
+    #[getter]
+    fn limit<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.inner.limit.as_deref().map(|limit| session::limit_state(py, limit)).transpose()
+    }
+
     /// The id of the recorded call; `None` for `check` and where even the refusal could not be recorded.
     #[getter]
     fn action_id(&self) -> Option<&str> {
@@ -94,6 +101,7 @@ impl Decision {
         all.set_item("policy", self.policy())?;
         all.set_item("enforcement", self.inner.enforcement.as_str())?;
         all.set_item("detail", self.detail())?;
+        all.set_item("limit", self.limit(py)?)?;
         all.set_item("action_id", self.action_id())?;
         Ok(all)
     }

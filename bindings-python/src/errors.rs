@@ -3,6 +3,7 @@
 use crate::decision::Decision;
 use crate::outside;
 use counterseal::Error;
+use counterseal::decide::RefusalKind;
 use counterseal::guard::Refusal;
 use counterseal::policy::PolicyErrors;
 use pyo3::exceptions::PyRuntimeError;
@@ -32,8 +33,13 @@ pub(crate) fn refused_policy(py: Python<'_>, errors: PolicyErrors) -> PyErr {
 /// The `PolicyDenied` for a call that may not run.
 pub(crate) fn denied(py: Python<'_>, tool: &str, refusal: &Refusal) -> PyErr {
     let action_id = refusal.action_id.map(crate::decision::action_text);
+    let class = match refusal.decision.reason_code.refusal() {
+        RefusalKind::Policy => "PolicyDenied",
+        RefusalKind::Budget => "BudgetExceeded",
+        RefusalKind::Rate => "RateLimited",
+    };
     match Py::new(py, Decision::new(refusal.decision.clone(), action_id)) {
-        Ok(decision) => made(py, "PolicyDenied", (decision, tool)),
+        Ok(decision) => made(py, class, (decision, tool)),
         Err(error) => error,
     }
 }

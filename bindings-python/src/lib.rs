@@ -16,6 +16,7 @@ mod hooks;
 mod ledger;
 mod outside;
 mod policy;
+mod session;
 mod ticket;
 mod tool;
 
@@ -42,6 +43,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(engine::running_engine, module)?)?;
     module.add_function(wrap_pyfunction!(engine::stand_down, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::verify_ledger, module)?)?;
+    module.add_function(wrap_pyfunction!(session::is_in_scope, module)?)?;
+    module.add_function(wrap_pyfunction!(session::log_usage, module)?)?;
+    module.add_function(wrap_pyfunction!(session::mark_session, module)?)?;
+    module.add_function(wrap_pyfunction!(session::session_standing, module)?)?;
     module.add_function(wrap_pyfunction!(ticket::forked, module)?)?;
     module.add_function(wrap_pyfunction!(ticket::leaves_a_body, module)?)?;
     module.add_function(wrap_pyfunction!(tool::canonical, module)?)?;

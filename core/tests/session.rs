@@ -1,7 +1,6 @@
 //! What sessions remember, in one process and over a restart, and what they must not take for nothing.
 
 #![cfg(test)]
-#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use counterseal::clock::UnixNanos;
 use counterseal::condition::SessionView as _;

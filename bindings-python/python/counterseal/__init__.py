@@ -11,10 +11,11 @@ def issue_refund(order_id: str, amount: float) -> str: ...
 from __future__ import annotations
 
 from ._configuration import Configuration, FlushReport, close, configure, flush, health
-from ._contexts import annotate, clear_session, current_session, get_session, run, session, set_session
+from ._contexts import annotate, clear_session, get_session, run, session, set_session
 from ._coverage import Coverage, CoveredFramework, coverage
 from ._decide import Permit, check, enforce
 from ._errors import (
+    BudgetExceeded,
     ConfigurationError,
     CountersealError,
     InternalError,
@@ -23,13 +24,17 @@ from ._errors import (
     LimitReachedError,
     PolicyDenied,
     PolicyError,
+    RateLimited,
 )
 from ._guard import guard, guard_tool, guard_tools
 from ._ledger import Ledger, Verification
 from ._native import Context, Decision, Policy, __version__
+from ._session import BudgetState, Session, current_session, log_token_usage
 from ._words import Effect, Enforcement, Verdict
 
 __all__ = [
+    "BudgetExceeded",
+    "BudgetState",
     "Configuration",
     "ConfigurationError",
     "Context",
@@ -49,6 +54,8 @@ __all__ = [
     "Policy",
     "PolicyDenied",
     "PolicyError",
+    "RateLimited",
+    "Session",
     "Verdict",
     "Verification",
     "__version__",
@@ -66,6 +73,7 @@ __all__ = [
     "guard_tool",
     "guard_tools",
     "health",
+    "log_token_usage",
     "run",
     "session",
     "set_session",

@@ -89,6 +89,14 @@ class PolicyDenied(CountersealError):  # noqa: N818
         return _rebuilt, (type(self), self.args, {**self.__dict__, "decision": None})
 
 
+class BudgetExceeded(PolicyDenied):
+    """The call was refused because a budget has not enough left; `decision.limit` says which and how much."""
+
+
+class RateLimited(PolicyDenied):
+    """The call was refused because there were too many calls, or the same one too often; `decision.limit` says when it fits."""
+
+
 _WHY = {
     "rule": "a rule of the policy asks for it",
     "default": "no rule allows it and the policy's default refuses it",
@@ -108,6 +116,12 @@ _REMEDIES = {
     "capture_failed": "give arguments that are plain values",
     "unknown_tag": "add the tag to the policy's `tags`, or remove it from the tool",
     "no_approver": "ask a person outside the program; nobody can be asked from within it",
+    "budget_exceeded": "see `decision.limit`: raise the budget, or wait until it resets",
+    "rate_limited": "wait until `decision.limit[\"resets_at\"]`",
+    "loop_detected": "do something else: the same call was made too often",
+    "limit_unknown": "see `counterseal.health()`: what was used so far is not known",
+    "limit_failed": "give the argument that the limit counts as a number that is not negative",
+    "session_unknown": "see `counterseal.health()`: what the session did cannot be remembered",
     "unrecorded": "see `counterseal.health()`: the record could not be written",
     "closed": "call `counterseal.configure()` again before the tool",
     "internal": "report it with the version of counterseal; the tool did not run",

@@ -4,6 +4,7 @@ use super::builtin;
 use super::decision::{Decision, Enforcement, ReasonCode};
 use super::limited::PlannedLimit;
 use super::plan::ToolPlan;
+use super::tool;
 use crate::call::ToolSpec;
 use crate::error::{Error, ErrorCode};
 use crate::policy::{LimitKind, Policy, of_layers};
@@ -120,6 +121,19 @@ impl Layers {
     #[must_use]
     pub fn ask_session(&self) -> bool {
         self.layers.iter().any(|layer| layer.policy.asks_session)
+    }
+
+    /// Refuses a tag for a session that policies have a vocabulary for and none of them knows.
+    ///
+    /// # Errors
+    /// `tool_invalid`, with the nearest known tag.
+    pub fn check_tag(&self, tag: &str) -> Result<(), Error> {
+        tool::check_tag(self, tag, &format!("a session is marked with the tag `{tag}`"))
+    }
+
+    /// Every tag that a vocabulary has.
+    pub(crate) fn vocabulary(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.layers.iter().filter_map(|layer| layer.policy.tags.as_ref()).flatten()
     }
 
     /// The budgets of all layers, sorted by id.

@@ -219,6 +219,12 @@ impl ToolPlan {
         self.version
     }
 
+    /// Whether the scopes of all policies let it run at all.
+    #[must_use]
+    pub fn is_in_scope(&self) -> bool {
+        self.layers.iter().all(|layer| layer.scope != ScopeVerdict::Outside)
+    }
+
     /// What is looked for in its results, for the session to know.
     #[must_use]
     pub const fn facts(&self) -> &[FactDetector] {

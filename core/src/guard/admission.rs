@@ -99,7 +99,7 @@ impl Guard {
                 (decision, held) = self.reserve(&Counted { tool, value, digest, context, now }, &recall, decision, &[]);
             }
             if let (Effect::Asked, true, Ok(value)) = (decision.effect, self.asks, &captured) {
-                return self.ask(tool, value, canonical, decision.into_owned(), context, &recall, action_id);
+                return self.ask(tool, value, canonical, decision.into_owned(), &recall, action_id);
             }
             if decision.effect == Effect::Asked {
                 // nobody can be asked, and waiting for nobody would be a call that never ends

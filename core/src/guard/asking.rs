@@ -74,10 +74,10 @@ impl Guard {
         value: &Value<'_>,
         canonical: &[u8],
         decision: Decision,
-        context: &CallContext,
         recall: &Recall<'_>,
         action_id: ActionId,
     ) -> Admission {
+        let context = recall.context();
         let terms = recall.with_facts(value, |facts| tool.plan().terms(facts, context.enforcement));
         if let Some(name) = terms.binding.unbindable(value) {
             let why = format!("`{name}` has no value that people could agree to");

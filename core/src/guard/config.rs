@@ -9,6 +9,7 @@ use crate::decide::{Enforcement, Layers};
 use crate::error::Error;
 use crate::ledger::{self, Ledger};
 use crate::value::digest::DigestKey;
+use arc_swap::ArcSwap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -58,6 +59,7 @@ impl Guard {
     pub fn start(config: Config) -> Result<Arc<Self>, Error> {
         let ledger = Ledger::open(&config.home, config.ledger)?;
         let mut key = *ledger.home().digest_key()?;
+        let named_tags = config.layers.vocabulary().cloned().collect();
         let standing = config.layers.budgets();
         let memory = LazyMemory::new(&key);
         let desk = Desk::new(Store::new(ledger.home()));
@@ -76,6 +78,7 @@ impl Guard {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             memory,
             standing,
+            named_tags: ArcSwap::from_pointee(named_tags),
         }))
     }
 

@@ -57,7 +57,7 @@ impl LazyMemory {
 /// What a call may know of its session: the memory, or why there is none.
 pub(super) struct Recall<'g> {
     memory: Result<arc_swap::Guard<Option<Arc<Memory>>>, Error>,
-    session: &'g str,
+    context: &'g CallContext,
     now: UnixNanos,
 }
 
@@ -91,8 +91,13 @@ impl Recall<'_> {
         }
     }
 
+    /// Of whose call.
+    pub(super) const fn context(&self) -> &CallContext {
+        self.context
+    }
+
     fn view(&self) -> Option<View<'_>> {
-        self.memory().ok().map(|memory| memory.sessions.view(self.session, self.now))
+        self.memory().ok().map(|memory| memory.sessions.view(&self.context.session, self.now))
     }
 
     /// Lends `work` the arguments together with the session.
@@ -116,7 +121,7 @@ impl Guard {
             }
             Ok(memory)
         });
-        Recall { memory, session: &context.session, now }
+        Recall { memory, context, now }
     }
 
     /// The shared state and the sessions in it.
@@ -143,7 +148,10 @@ impl Guard {
         let remembered = match recall.memory() {
             Ok(memory) => {
                 let items = tool.items();
-                memory.sessions.decided(recall.session, items.tool, &items.tags, recall.now).map_err(Error::from)
+                memory
+                    .sessions
+                    .decided(&recall.context.session, items.tool, &items.tags, recall.now)
+                    .map_err(Error::from)
             }
             Err(error) => Err(error.clone()),
         };

@@ -39,9 +39,11 @@ use crate::error::Error;
 use crate::ledger::{FlushReport, Ledger};
 use crate::value::Value;
 use crate::value::digest::DigestKey;
+use arc_swap::ArcSwap;
 use health::Counters;
 use memory::LazyMemory;
 use policy_record::PolicyRecord;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -63,6 +65,8 @@ pub struct Guard {
     memory: LazyMemory,
     /// The budgets in force.
     standing: Box<[PlannedLimit]>,
+    /// Tags by name, for those who look at a session.
+    named_tags: ArcSwap<BTreeSet<Arc<str>>>,
     /// Whether anybody can be asked.
     asks: bool,
     desk: Desk,
@@ -93,7 +97,9 @@ impl Guard {
     /// `tool_invalid` or `policy_invalid` where the declaration and the policy contradict each other: a tag outside the
     /// vocabulary, a rule that names an argument the tool cannot have, a comparison its schema rules out.
     pub fn tool(&self, spec: ToolSpec) -> Result<Arc<Tool>, Error> {
-        Tool::prepare(spec, &self.layers, self.memory.secrets()).map(Arc::new)
+        let tool = Tool::prepare(spec, &self.layers, self.memory.secrets())?;
+        self.name_tags(tool.plan().tags().iter());
+        Ok(Arc::new(tool))
     }
 
     /// Decides without recording, counting or running anything.

@@ -4,11 +4,13 @@ use super::Guard;
 use super::limits::{Stored, charge, is_outlived};
 use crate::call::CallContext;
 use crate::clock::UnixNanos;
+use crate::condition::SessionView as _;
 use crate::decide::{Exceeded, PlannedLimit};
 use crate::error::{Error, ErrorCode};
 use crate::policy::Measure;
 use crate::session::{ModelUse, Totals};
 use crate::state::{Key, Presence, State};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A session as those see it who look at it.
@@ -16,6 +18,8 @@ use std::sync::Arc;
 pub struct Standing {
     /// Calls, tokens and money.
     pub totals: Totals,
+    /// The tags seen, of those that the policy, a tool of this process or a mark of it names; sorted.
+    pub tags: Vec<Arc<str>>,
     /// Every budget that its calls take from, but those kept apart by tool or argument; in the order of their ids. One whose
     /// use is not known counts as used up.
     pub budgets: Vec<Exceeded>,
@@ -68,13 +72,39 @@ impl Guard {
         let totals = memory.sessions.totals(&context.session, now).map_err(|_| {
             Error::new(ErrorCode::StateIo, format!("nothing is known any more of the session `{}`", context.session))
         })?;
+        let view = memory.sessions.view(&context.session, now);
+        let tags = self.named_tags.load();
+        let tags = tags.iter().filter(|tag| view.saw(tag) == Ok(true)).cloned().collect();
         let mut budgets = Vec::new();
         for limit in &*self.standing {
             if let Some(key) = self.standing_key(&memory.state, limit, context) {
                 budgets.push(read(&memory.state, limit, key, now)?);
             }
         }
-        Ok(Standing { totals, budgets })
+        Ok(Standing { totals, tags, budgets })
+    }
+
+    /// Marks the session with a tag, as if a call of a tool with it had been decided to run.
+    ///
+    /// # Errors
+    /// `tool_invalid` for a tag that the policy's vocabulary does not have; `state_io` and others of the shared state. It is not marked.
+    pub fn mark(&self, context: &CallContext, tag: &str) -> Result<(), Error> {
+        self.layers.check_tag(tag)?;
+        let now = self.clock.now();
+        let recall = self.recall(context, now);
+        let memory = recall.memory().map_err(Error::clone)?;
+        self.name_tags(std::iter::once(&Arc::from(tag)));
+        memory.sessions.mark(&context.session, tag, now)?;
+        Ok(())
+    }
+
+    /// Remembers names of tags, of which sessions keep only hashes.
+    pub(super) fn name_tags<'t>(&self, tags: impl Iterator<Item = &'t Arc<str>>) {
+        let known = self.named_tags.load();
+        let new: Vec<&Arc<str>> = tags.filter(|tag| !known.contains(*tag)).collect();
+        if !new.is_empty() {
+            self.named_tags.rcu(|known| known.iter().chain(new.iter().copied()).cloned().collect::<BTreeSet<_>>());
+        }
     }
 }
 
