@@ -22,6 +22,9 @@ pub(crate) struct Layout {
     /// Parameters, and names among further keyword arguments, that are passed through and never captured. A keyword that only
     /// shares its name with a parameter by position is no such thing.
     hidden: Vec<String>,
+    /// A parameter that stands where methods have their receiver, and its place: it is none where the function is a static
+    /// method after all, which shows when it is given a value that no class of a program makes.
+    receiver: Option<(String, usize)>,
     /// The parameters behind a function that itself takes `*args, **kwargs`: places 0 and 1 are bound to them.
     behind: Option<Vec<Parameter>>,
 }
@@ -54,11 +57,12 @@ impl Layout {
         constants: Vec<(String, Py<PyAny>)>,
         rest: Option<usize>,
         hidden: Vec<String>,
+        receiver: Option<(String, usize)>,
         parameters: Option<Vec<(String, u8, Bound<'_, PyTuple>)>>,
     ) -> PyResult<Self> {
         named.sort_by(|left, right| counterseal::value::text::compare_utf16(&left.0, &right.0));
         let behind = parameters.map(|all| all.into_iter().map(Parameter::new).collect::<PyResult<_>>()).transpose()?;
-        Ok(Self { named, constants, rest, hidden, behind })
+        Ok(Self { named, constants, rest, hidden, receiver, behind })
     }
 
     /// The arguments as one map, or why they cannot be known.
@@ -66,13 +70,15 @@ impl Layout {
     /// # Safety
     /// `given` are alive and unchanged while the value lives, as for [`capture::exact_value`]; there are as many as the
     /// layout has places.
+    #[inline]
     #[expect(unsafe_code, reason = "lends text from Python objects without counting references")]
     pub(crate) unsafe fn capture<'a>(
         &'a self,
         py: Python<'_>,
         given: &[*mut ffi::PyObject],
     ) -> Result<Value<'a>, Failure> {
-        let plain = self.behind.is_none() && self.rest.is_none() && self.constants.is_empty();
+        let no_receiver = self.no_receiver(given);
+        let plain = self.behind.is_none() && self.rest.is_none() && self.constants.is_empty() && no_receiver.is_none();
         if plain {
             // SAFETY: the caller's promise is the callee's.
             if let Some(value) = unsafe { self.exact(given) }? {
@@ -81,14 +87,27 @@ impl Layout {
         }
         // SAFETY: the caller holds each object.
         let given: Vec<_> = given.iter().map(|object| unsafe { Bound::from_borrowed_ptr(py, *object) }).collect();
-        let named = self.gather(py, &given)?;
+        let mut named = self.gather(py, &given)?;
+        if let Some((name, place)) = no_receiver {
+            let Some(object) = given.get(place) else { return Err(misplaced()) };
+            named.push((Cow::Borrowed(name), object.clone()));
+        }
         if !plain {
             // SAFETY: the objects are held by the caller, by this layout, or by a dict that the caller holds.
             if let Some(value) = unsafe { exact_map(&named) }? {
                 return Ok(value);
             }
         }
-        owned_map(&named)
+        capture::owned_map(py, &named)
+    }
+
+    /// Name and place of what was taken for a receiver and is an argument.
+    #[expect(unsafe_code, reason = "compares the type of an object that the caller holds")]
+    fn no_receiver(&self, given: &[*mut ffi::PyObject]) -> Option<(&str, usize)> {
+        let (name, place) = self.receiver.as_ref()?;
+        // SAFETY: `capture` was promised that the objects are alive.
+        given.get(*place).filter(|object| unsafe { capture::is_plain(**object) })?;
+        Some((name, *place))
     }
 
     /// The common case: every argument has its place, and every value is of an exact built-in type.
@@ -239,16 +258,6 @@ unsafe fn exact_map<'a>(named: &[Named<'a, '_>]) -> Result<Option<Value<'a>>, Fa
         }
     }
     Ok(Some(map(entries).map_err(Failure::from)?))
-}
-
-fn owned_map<'a>(named: &[Named<'a, '_>]) -> Result<Value<'a>, Failure> {
-    let mut budget = Budget::for_parts_of_a_map();
-    let mut entries = Vec::with_capacity(named.len());
-    for (name, object) in named {
-        let read = capture::owned_value(object, &mut budget, 1);
-        entries.push((name.clone(), read.map_err(|failure| failure.within(|| Step::Name(name.to_string())))?));
-    }
-    map(entries).map_err(Failure::from)
 }
 
 /// The generated function and its layout disagree, which only a defect of this package can cause.

@@ -5,8 +5,10 @@ use crate::context;
 use crate::decision::Decision;
 use crate::declared::Declared;
 use crate::errors::{contained, raised};
+use crate::pending::Pending;
 use crate::tool::{Tool, admitted, refusal};
 use counterseal::call::{PROGRAM_SOURCE, ToolSpec};
+use counterseal::guard::Admission;
 use counterseal::value::{Value, json, map};
 use counterseal::{Error, ErrorCode};
 use pyo3::prelude::*;
@@ -44,13 +46,19 @@ pub(crate) fn enforce<'py>(
     let Some(planned) = planned.as_ref() else { return Err(contained(py, "enforce")) };
     let context = context::current(py)?;
     // Last, as in `check`.
-    let given = refusal(named(&declared, arguments))?;
+    let given = given(&declared, arguments)?;
     let admission = declared.swapped(planned).map(|swapped| {
         let planned = swapped.as_ref().unwrap_or(planned);
         planned.engine.guard.admit(&planned.tool, given.as_ref(), &context)
     });
     drop(given);
-    admitted(py, &declared.spec.name, admission.map_err(|error| raised(py, &error))?)
+    match admission.map_err(|error| raised(py, &error))? {
+        Admission::Sync(pending) => {
+            let held = (Arc::clone(&declared), arguments.clone().unbind());
+            Ok(Bound::new(py, Pending::new(&declared.spec.name, pending, Some(held)))?.into_any())
+        }
+        at_once => Ok(admitted(py, &declared.spec.name, at_once)?.into_any()),
+    }
 }
 
 /// The declaration of a guarded callable's tool, of a name that was guarded, or of a name alone.
@@ -64,6 +72,11 @@ fn declared(tool: &Bound<'_, PyAny>) -> PyResult<Arc<Declared>> {
     }
     let spec = ToolSpec { name, source: PROGRAM_SOURCE.to_owned(), ..ToolSpec::default() };
     Declared::passing(spec).map_err(|error| raised(tool.py(), &error))
+}
+
+/// Arguments by name as they are now, or why there are none.
+pub(crate) fn given<'a>(declared: &'a Declared, arguments: &'a Bound<'_, PyAny>) -> PyResult<Result<Value<'a>, Error>> {
+    refusal(named(declared, arguments))
 }
 
 /// Arguments by name out of a dict or JSON text, with the defaults of the guarded function where none was given.
@@ -100,7 +113,7 @@ fn missing_defaults<'a>(
     for (name, default) in &declared.defaults {
         if !given.cast::<PyDict>().is_ok_and(|given| given.contains(name).unwrap_or(false)) {
             let default = default.bind(given.py());
-            defaults.push((name.as_str(), capture::owned_value(default, &mut Budget::new(), 1)?));
+            defaults.push((name.as_str(), capture::owned_value(default, Budget::new(), 1)?));
         }
     }
     Ok(defaults)

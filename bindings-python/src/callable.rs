@@ -17,13 +17,47 @@ pub(crate) struct GuardedCallable {
     body: Py<PyAny>,
     /// What `body` is bound to: the arguments of the unbound callable begin with it.
     receiver: Option<Py<PyAny>>,
+    /// What runs instead of `body` where that only adds arguments to it.
+    held: Option<Held>,
+}
+
+/// A callable with what partials and methods add to its arguments. Adding them here, not by calling those, gives decision and
+/// callable the very same ones.
+#[derive(Debug)]
+struct Held {
+    callable: Py<PyAny>,
+    args: Py<PyTuple>,
+    keywords: Py<PyDict>,
+    /// `combined(args, given)`: the whole positional arguments.
+    combined: Py<PyAny>,
+}
+
+/// The fields of [`Held`] in order.
+type Given = (Py<PyAny>, Py<PyTuple>, Py<PyDict>, Py<PyAny>);
+
+impl Held {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self {
+            callable: self.callable.clone_ref(py),
+            args: self.args.clone_ref(py),
+            keywords: self.keywords.clone_ref(py),
+            combined: self.combined.clone_ref(py),
+        }
+    }
+
+    fn positional<'py>(&self, given: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyTuple>> {
+        let py = given.py();
+        Ok(outside::call(self.combined.bind(py), (self.args.bind(py), given), None)?.cast_into::<PyTuple>()?)
+    }
 }
 
 #[pymethods]
 impl GuardedCallable {
     #[new]
-    const fn new(tool: Py<Tool>, body: Py<PyAny>) -> Self {
-        Self { tool, body, receiver: None }
+    #[pyo3(signature = (tool, body, held=None))]
+    fn new(tool: Py<Tool>, body: Py<PyAny>, held: Option<Given>) -> Self {
+        let held = held.map(|(callable, args, keywords, combined)| Held { callable, args, keywords, combined });
+        Self { tool, body, receiver: None, held }
     }
 
     /// The tool it asks for.
@@ -39,17 +73,31 @@ impl GuardedCallable {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let named = kwargs.cloned().unwrap_or_else(|| PyDict::new(py));
-        let whole = match &self.receiver {
+        // A dict of our own: nobody else changes it between the decision and the call.
+        let named = match &self.held {
+            Some(held) => held.keywords.bind(py).copy()?,
+            None => PyDict::new(py),
+        };
+        if let Some(kwargs) = kwargs {
+            named.update(kwargs.as_mapping())?;
+        }
+        let given = match &self.receiver {
             Some(receiver) => {
                 let all: Vec<_> = std::iter::once(receiver.bind(py).clone()).chain(args.iter()).collect();
                 PyTuple::new(py, all)?
             }
             None => args.clone(),
         };
+        let (body, whole, passed) = match &self.held {
+            Some(held) => {
+                let whole = held.positional(&given)?;
+                (held.callable.bind(py), whole.clone(), whole)
+            }
+            None => (self.body.bind(py), given, args.clone()),
+        };
         let ticket = admit_objects(self.tool.bind(py), &[whole.as_any(), named.as_any()])?;
         let ticket = ticket.cast::<Ticket>()?.get();
-        match outside::call(self.body.bind(py), args.clone(), kwargs) {
+        match outside::call(body, passed, Some(&named)) {
             Ok(result) => {
                 ticket.returned(&result);
                 Ok(result)
@@ -81,7 +129,12 @@ impl GuardedCallable {
         }
         // A method says what it is bound to; a descriptor that does not is bound to the instance.
         let receiver = bound.getattr("__self__").unwrap_or_else(|_| instance.clone());
-        let made = Self { tool: slf.get().tool.clone_ref(py), body: bound.unbind(), receiver: Some(receiver.unbind()) };
+        let made = Self {
+            tool: slf.get().tool.clone_ref(py),
+            body: bound.unbind(),
+            receiver: Some(receiver.unbind()),
+            held: slf.get().held.as_ref().map(|held| held.clone_ref(py)),
+        };
         Ok(Bound::new(py, made)?.into_any())
     }
 
@@ -114,6 +167,12 @@ impl GuardedCallable {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.tool)?;
         visit.call(&self.receiver)?;
+        if let Some(held) = &self.held {
+            visit.call(&held.callable)?;
+            visit.call(&held.args)?;
+            visit.call(&held.keywords)?;
+            visit.call(&held.combined)?;
+        }
         visit.call(&self.body)
     }
 }

@@ -185,7 +185,7 @@ impl Context {
 /// The canonical bytes of a Python value.
 pub(crate) fn canonical(object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     let py = object.py();
-    let value = capture::owned_value(object, &mut capture::Budget::new(), 0)
+    let value = capture::owned_value(object, capture::Budget::new(), 0)
         .map_err(|failure| failure.into_error().map_or_else(|error| error, |error| raised(py, &error)))?;
     let mut bytes = Vec::new();
     encode(&value, &mut bytes).map_err(|error| raised(py, &error))?;

@@ -9,7 +9,7 @@ use counterseal::Error;
 use counterseal::clock::{Clock, UnixNanos};
 use counterseal::decide::{Enforcement, Layer, Layers, Options};
 use counterseal::guard::{Config, Guard};
-use counterseal::ledger::Home;
+use counterseal::ledger::{self, Home, Sink};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
@@ -60,7 +60,8 @@ pub(crate) struct PyEngine {
 impl PyEngine {
     /// Starts a guard and checks every tool of the program against its policy. Nothing is in force yet.
     #[new]
-    #[pyo3(signature = (*, policy, home, agent, mode, require_policy, manual_clock))]
+    #[expect(clippy::too_many_arguments, reason = "one keyword of Python for each setting")]
+    #[pyo3(signature = (*, policy, home, agent, mode, require_policy, manual_clock, checkpoints=None))]
     fn new(
         py: Python<'_>,
         policy: Option<&Policy>,
@@ -69,11 +70,13 @@ impl PyEngine {
         mode: Option<&str>,
         require_policy: bool,
         manual_clock: Option<i64>,
+        checkpoints: Option<PathBuf>,
     ) -> PyResult<Self> {
         let layers = policy.map(|policy| Layer { name: Arc::from("local"), policy: Arc::clone(&policy.inner) });
         let options = Options { enforcement: mode.and_then(enforcement), require_policy };
-        let started = py.detach(|| {
+        let started = outside::detached(py, || {
             let layers = Layers::new(layers.into_iter().collect(), options)?;
+            let sinks = checkpoints.map(|file| Sink::at(&file)).transpose()?.into_iter().collect();
             let clock = manual_clock.map_or(Clock::System, |start| Clock::manual(UnixNanos(start)));
             Guard::start(Config {
                 layers,
@@ -83,7 +86,7 @@ impl PyEngine {
                 previous: running().map(|engine| engine.guard.layers().version()),
                 observer: None,
                 asks: false,
-                ledger: counterseal::ledger::Options::default(),
+                ledger: ledger::Options { sinks, while_waiting: outside::while_waiting, ..ledger::Options::default() },
             })
         });
         let guard = started.map_err(|error| raised(py, &error))?;
@@ -128,14 +131,14 @@ impl PyEngine {
     /// records that still wait, records given up.
     fn flush(&self, py: Python<'_>, timeout: f64) -> (u64, u64, u64) {
         let guard = &self.inner.guard;
-        let report = py.detach(|| guard.flush(seconds(timeout)));
+        let report = outside::detached(py, || guard.flush(seconds(timeout)));
         (report.written, report.pending, report.dropped)
     }
 
     /// Refuses every further call, and closes the ledger: what is recorded is written, sealed and signed.
     fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
         let guard = &self.inner.guard;
-        py.detach(|| guard.close(seconds(timeout))).map_err(|error| raised(py, &error))
+        outside::detached(py, || guard.close(seconds(timeout))).map_err(|error| raised(py, &error))
     }
 
     /// Moves a manual clock to that many nanoseconds since 1970.

@@ -4,8 +4,9 @@
 //! with any number of arguments (a native `__call__` costs three times as much). Nothing may unwind out of them.
 
 use crate::errors::contained;
-use crate::ticket::{Pending, Ticket};
-use crate::tool::Tool;
+use crate::pending::Pending;
+use crate::ticket::Ticket;
+use crate::tool::{Admitted, Tool};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::cell::UnsafeCell;
@@ -33,14 +34,15 @@ const fn definition(name: &'static CStr, function: Fast) -> Definition {
 
 static ADMIT: Definition = definition(c"admit", admit);
 static ADMIT_OR_WAIT: Definition = definition(c"admit_or_wait", admit_or_wait);
+static RESUME: Definition = definition(c"resume", resume);
 static RETURNED: Definition = definition(c"returned", returned);
 static EXHAUSTED: Definition = definition(c"exhausted", exhausted);
 static FAILED: Definition = definition(c"failed", failed);
 
-/// `admit` and `admit_or_wait` of one tool.
-pub(crate) fn bound_to<'py>(tool: &Bound<'py, Tool>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-    let slf = tool.as_ptr();
-    Ok((function(tool.py(), &ADMIT, slf)?, function(tool.py(), &ADMIT_OR_WAIT, slf)?))
+/// `admit`, `admit_or_wait` and `resume` of one tool.
+pub(crate) fn bound_to<'py>(tool: &Bound<'py, Tool>) -> PyResult<[Bound<'py, PyAny>; 3]> {
+    let (py, slf) = (tool.py(), tool.as_ptr());
+    Ok([function(py, &ADMIT, slf)?, function(py, &ADMIT_OR_WAIT, slf)?, function(py, &RESUME, slf)?])
 }
 
 /// `returned`, `exhausted` and `failed`, which are the same for every tool.
@@ -103,8 +105,12 @@ unsafe fn before<'py>(
 }
 
 /// As the C function `admit`, for objects that the caller holds.
+#[expect(unsafe_code, reason = "hands pointers of held objects on")]
 pub(crate) fn admit_objects<'py>(tool: &Bound<'py, Tool>, given: &[&Bound<'py, PyAny>]) -> PyResult<Bound<'py, PyAny>> {
-    admit_or_wait_objects(tool, None, given).and_then(waited)
+    let pointers: Vec<_> = given.iter().map(|object| object.as_ptr()).collect();
+    // SAFETY: `given` holds the objects until this returns.
+    let decide = || unsafe { waited(tool.py(), tool.get(), &pointers) };
+    catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| Err(contained(tool.py(), &tool.get().declared.spec.name)))
 }
 
 /// As the C function `admit_or_wait`, for objects that the caller holds and a call that a framework may have named.
@@ -116,15 +122,34 @@ pub(crate) fn admit_or_wait_objects<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let pointers: Vec<_> = given.iter().map(|object| object.as_ptr()).collect();
     // SAFETY: `given` holds the objects until this returns.
-    let decide = || unsafe { tool.get().admit(tool.py(), call_id, &pointers) };
+    let decide = || unsafe { Ok(tool.get().admit(tool.py(), call_id, &pointers)?.into_any()) };
     catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| Err(contained(tool.py(), &tool.get().declared.spec.name)))
 }
 
-/// A ticket, once its record is on the disk.
-fn waited(admitted: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    match admitted.cast::<Pending>() {
-        Ok(pending) => pending.get().wait(admitted.py()),
-        Err(_) => Ok(admitted),
+/// As the C function `resume`, for objects that the caller holds.
+#[expect(unsafe_code, reason = "hands pointers of held objects on")]
+pub(crate) fn resume_objects<'py>(
+    tool: &Bound<'py, Tool>,
+    pending: &Bound<'py, Pending>,
+    given: &[&Bound<'py, PyAny>],
+) -> PyResult<Bound<'py, PyAny>> {
+    let pointers: Vec<_> = given.iter().map(|object| object.as_ptr()).collect();
+    // SAFETY: `given` holds the objects until this returns.
+    let resume = || unsafe { tool.get().resume(tool.py(), pending.get(), &pointers) };
+    catch_unwind(AssertUnwindSafe(resume)).unwrap_or_else(|_| Err(contained(tool.py(), &tool.get().declared.spec.name)))
+}
+
+/// A ticket, however long the call has to wait for it.
+///
+/// # Safety
+/// As [`Tool::admit`].
+#[expect(unsafe_code, reason = "hands pointers of held objects on")]
+unsafe fn waited<'py>(py: Python<'py>, tool: &Tool, given: &[*mut ffi::PyObject]) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: the caller's promise.
+    match unsafe { tool.admit(py, None, given) }? {
+        Admitted::Run(ticket) => Ok(ticket.into_any()),
+        // SAFETY: the same.
+        Admitted::Wait(pending) => unsafe { tool.resume(py, pending.get(), given) },
     }
 }
 
@@ -136,7 +161,7 @@ unsafe extern "C" fn admit(
     count: ffi::Py_ssize_t,
 ) -> *mut ffi::PyObject {
     // SAFETY: as the interpreter calls it: the caller's frame holds the arguments.
-    unsafe { before(slf, |py, tool| waited(tool.admit(py, None, slice(given, count))?)) }
+    unsafe { before(slf, |py, tool| waited(py, tool, slice(given, count))) }
 }
 
 /// As `admit`, but returns a `Pending` where a record has to reach the disk first: a coroutine awaits that elsewhere.
@@ -147,7 +172,26 @@ unsafe extern "C" fn admit_or_wait(
     count: ffi::Py_ssize_t,
 ) -> *mut ffi::PyObject {
     // SAFETY: as the interpreter calls it: the caller's frame holds the arguments.
-    unsafe { before(slf, |py, tool| tool.admit(py, None, slice(given, count))) }
+    unsafe { before(slf, |py, tool| Ok(tool.admit(py, None, slice(given, count))?.into_any())) }
+}
+
+/// `resume(pending, …)`: as `admit` for a call that was waited for elsewhere.
+#[expect(unsafe_code, reason = "a C function")]
+unsafe extern "C" fn resume(
+    slf: *mut ffi::PyObject,
+    given: *mut *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+) -> *mut ffi::PyObject {
+    // SAFETY: as the interpreter calls it: the caller's frame holds the arguments.
+    unsafe {
+        before(slf, |py, tool| {
+            let Some((pending, given)) = slice(given, count).split_first() else {
+                return Err(contained(py, &tool.declared.spec.name));
+            };
+            let pending = Bound::from_borrowed_ptr(py, *pending);
+            tool.resume(py, pending.cast::<Pending>()?.get(), given)
+        })
+    }
 }
 
 /// Runs `work` for a call after its body. Never raises: the body's own outcome reaches the caller.

@@ -1,6 +1,7 @@
 //! Verifying a ledger from Python.
 
 use crate::errors::raised;
+use crate::outside;
 use counterseal::ledger::note::VerifierKey;
 use counterseal::ledger::verify::{Options, verify};
 use counterseal::{Error, ErrorCode};
@@ -18,7 +19,7 @@ pub(crate) fn verify_ledger(
     first_key: Option<&str>,
     copy: bool,
 ) -> PyResult<(bool, String, String)> {
-    let report = py.detach(|| {
+    let report = outside::detached(py, || {
         let first_key = first_key.map(read_key).transpose()?;
         verify(&path, &Options { deep, outside, first_key, copy })
     });

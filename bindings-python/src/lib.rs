@@ -15,6 +15,7 @@ mod errors;
 mod hooks;
 mod ledger;
 mod outside;
+mod pending;
 mod policy;
 mod session;
 mod ticket;
@@ -30,7 +31,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<decision::Decision>()?;
     module.add_class::<engine::PyEngine>()?;
     module.add_class::<policy::Policy>()?;
-    module.add_class::<ticket::Pending>()?;
+    module.add_class::<pending::Pending>()?;
     module.add_class::<ticket::Ticket>()?;
     module.add_class::<tool::Tool>()?;
     module.add_function(wrap_pyfunction!(by_name::check, module)?)?;

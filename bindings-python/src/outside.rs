@@ -10,8 +10,10 @@
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
+use std::cell::Cell;
 use std::ffi::c_int;
 use std::hint::black_box;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::time::Duration;
 
@@ -28,6 +30,12 @@ unsafe extern "C-unwind" {
     fn PyObject_GetIter(object: Object) -> Object;
     fn PyIter_Next(iterator: Object) -> Object;
     fn PyObject_IsInstance(object: Object, class: Object) -> c_int;
+    fn PyEval_RestoreThread(state: *mut ffi::PyThreadState);
+}
+
+thread_local! {
+    /// Whether this thread has given the interpreter's lock up.
+    static DETACHED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Dropped only while the thread is unwound by force: what comes back forgets it.
@@ -46,6 +54,39 @@ fn parked_if_ended<T>(call: impl FnOnce() -> T) -> T {
     let came_back = call();
     std::mem::forget(guard);
     came_back
+}
+
+/// Runs `work`, which waits, without the interpreter's lock, so that other threads run meanwhile.
+pub(crate) fn detached<T: Send>(_py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
+    let mut work = Some(work);
+    let mut outcome = None;
+    while_waiting(&mut || outcome = work.take().map(|work| work()));
+    match outcome {
+        Some(outcome) => outcome,
+        // `while_waiting` has run it.
+        None => std::process::abort(),
+    }
+}
+
+/// Runs a wait without the interpreter's lock. Only the ledger's and that of `detached`: neither touches a Python object.
+///
+/// Invariant: guards and ledgers are asked by threads that are attached, or within `detached`.
+#[expect(unsafe_code, reason = "gives the interpreter's lock up and takes it again")]
+pub(crate) fn while_waiting(wait: &mut dyn FnMut()) {
+    if DETACHED.replace(true) {
+        return wait();
+    }
+    let restore: unsafe extern "C-unwind" fn(*mut ffi::PyThreadState) = black_box(PyEval_RestoreThread);
+    // SAFETY: this thread is attached, see above, and is again with the same state before anything else of Python runs.
+    unsafe {
+        let state = ffi::PyEval_SaveThread();
+        let waited = catch_unwind(AssertUnwindSafe(wait));
+        parked_if_ended(|| restore(state));
+        DETACHED.set(false);
+        if let Err(panic) = waited {
+            resume_unwind(panic);
+        }
+    }
 }
 
 /// `callable(*args, **kwargs)`.

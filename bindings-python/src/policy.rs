@@ -1,6 +1,6 @@
 //! A policy as Python gives it: a file, a text, or a dict.
 
-use crate::capture::{self, Budget};
+use crate::capture;
 use crate::errors::{raised, refused_policy};
 use counterseal::policy;
 use counterseal::{Error, ErrorCode};
@@ -39,7 +39,7 @@ impl Policy {
     #[staticmethod]
     fn from_dict(document: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = document.py();
-        let value = capture::owned_value(document, &mut Budget::new(), 0);
+        let value = capture::owned_once(document);
         let value = crate::tool::refusal(value)?.map_err(|error| raised(py, &error))?;
         compiled(py, policy::load_value("policy", &value))
     }

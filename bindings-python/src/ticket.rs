@@ -1,24 +1,21 @@
 //! Permission for one run, as Python carries it from before the body to after it.
 
 use crate::capture;
-use crate::errors::contained;
+use crate::errors::raised;
 use crate::outside;
 use counterseal::guard::{self, Captured};
 use counterseal::ledger::Outcome;
 use counterseal::value::Value;
+use counterseal::{Error, ErrorCode};
 use pyo3::exceptions::{PyBaseException, PyGeneratorExit, PyKeyboardInterrupt};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 /// Characters of a raised exception's message that are recorded.
 const MESSAGE: usize = 2_000;
-
-/// How long a body waits for its record to reach the disk before it is refused.
-const DISK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// One that is never given back is recorded as `unknown` when Python lets go of it.
 #[pyclass(frozen, module = "counterseal._native")]
@@ -39,14 +36,25 @@ pub(crate) fn forked() {
     FORKS.fetch_add(1, Ordering::AcqRel);
 }
 
+/// How often this process was forked since the package was imported.
+pub(crate) fn forks() -> u64 {
+    FORKS.load(Ordering::Acquire)
+}
+
+/// What is raised where a forked child would run a call that its parent may run.
+pub(crate) fn of_parent(py: Python<'_>) -> PyErr {
+    let why = "this permission is the parent process's; ask for one in this process";
+    raised(py, &Error::new(ErrorCode::Forked, why))
+}
+
 impl Ticket {
     pub(crate) fn new(inner: guard::Ticket) -> Self {
-        Self { inner: Mutex::new(Some(inner)), used: AtomicBool::new(false), forks: FORKS.load(Ordering::Acquire) }
+        Self { inner: Mutex::new(Some(inner)), used: AtomicBool::new(false), forks: forks() }
     }
 
     fn take(&self) -> Option<guard::Ticket> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if self.forks == FORKS.load(Ordering::Acquire) {
+        if self.forks == forks() {
             return inner;
         }
         // The call is the parent's, and so is its completion: dropping it here would record one more.
@@ -59,7 +67,7 @@ impl Ticket {
     pub(crate) fn returned(&self, result: &Bound<'_, PyAny>) {
         let Some(ticket) = self.take() else { return };
         // SAFETY: the caller holds the result; no Python code runs while its value lives.
-        match unsafe { capture::value(result) } {
+        match unsafe { capture::value_once(result) } {
             Ok(Value::Opaque(_)) => ticket.complete(Outcome::Success, &Captured::Uncaptured),
             Ok(value) => ticket.complete(Outcome::Success, &Captured::Value(&value)),
             Err(failure) => {
@@ -91,9 +99,12 @@ impl Drop for Ticket {
 
 #[pymethods]
 impl Ticket {
-    /// Uses the permission; `False` where it was used before, in any thread.
-    fn begin(&self) -> bool {
-        !self.used.swap(true, Ordering::AcqRel)
+    /// Uses the permission; `False` where it was used before, in any thread. Raises in a forked child: the parent may use it.
+    fn begin(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.forks != forks() {
+            return Err(of_parent(py));
+        }
+        Ok(!self.used.swap(true, Ordering::AcqRel))
     }
 
     /// The id of the decided call; `None` once it is given back.
@@ -118,31 +129,6 @@ impl Ticket {
     /// Gives the call up: nobody knows how it ended.
     fn abandon(&self) {
         drop(self.take());
-    }
-}
-
-/// Permission that holds once its record is on the disk.
-#[pyclass(frozen, module = "counterseal._native")]
-#[derive(Debug)]
-pub(crate) struct Pending {
-    tool: String,
-    inner: Mutex<Option<guard::PendingSync>>,
-}
-
-impl Pending {
-    pub(crate) fn new(tool: &str, inner: guard::PendingSync) -> Self {
-        Self { tool: tool.to_owned(), inner: Mutex::new(Some(inner)) }
-    }
-}
-
-#[pymethods]
-impl Pending {
-    /// Waits for the disk without the GIL; a ticket, or raises where the record did not get there.
-    pub(crate) fn wait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(inner) = inner else { return Err(contained(py, &self.tool)) };
-        let admission = py.detach(|| inner.finish(DISK_PATIENCE));
-        crate::tool::admitted(py, &self.tool, admission)
     }
 }
 

@@ -5,7 +5,8 @@ use crate::capture::Failure;
 use crate::context;
 use crate::declared::Declared;
 use crate::errors::{contained, denied, raised};
-use crate::ticket::{Pending, Ticket};
+use crate::pending::Pending;
+use crate::ticket::Ticket;
 use counterseal::Error;
 use counterseal::call::{CallContext, PROGRAM_SOURCE, Risk, ToolSpec};
 use counterseal::guard::Admission;
@@ -25,8 +26,7 @@ pub(crate) struct Tool {
 }
 
 impl Tool {
-    /// Decides a call and records it, or raises: a [`Ticket`], or a [`Pending`] where the record has to reach the disk first.
-    /// `call_id` is the framework's own id of the call, where there is one.
+    /// Decides a call and records it, or raises. `call_id` is the framework's own id of the call, where there is one.
     ///
     /// # Safety
     /// `given` are alive and held by the caller until this returns.
@@ -36,7 +36,7 @@ impl Tool {
         py: Python<'py>,
         call_id: Option<&str>,
         given: &[*mut ffi::PyObject],
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<Admitted<'py>> {
         let planned = self.declared.planned(py)?;
         let Some(planned) = planned.as_ref() else { return Err(contained(py, &self.declared.spec.name)) };
         let context = context::current(py)?;
@@ -53,13 +53,46 @@ impl Tool {
         let admission = admission.map_err(|error| raised(py, &error))?;
         admitted(py, &self.declared.spec.name, admission)
     }
+
+    /// Goes on with a call after its wait, its arguments captured again: a [`Ticket`], or raises.
+    ///
+    /// # Safety
+    /// As [`Tool::admit`].
+    #[cold]
+    #[expect(unsafe_code, reason = "lends text from the arguments for as long as it takes to compare them")]
+    pub(crate) unsafe fn resume<'py>(
+        &self,
+        py: Python<'py>,
+        pending: &Pending,
+        given: &[*mut ffi::PyObject],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        // SAFETY: the caller's promise; no Python code runs between the capture and the last use of what it lent.
+        pending.resumed(py, || refusal(unsafe { self.layout.capture(py, given) }))
+    }
+}
+
+/// What Python gets for a call that may run.
+pub(crate) enum Admitted<'py> {
+    Run(Bound<'py, Ticket>),
+    /// It may once it has waited, and goes on with [`Tool::resume`].
+    Wait(Bound<'py, Pending>),
+}
+
+impl<'py> Admitted<'py> {
+    pub(crate) fn into_any(self) -> Bound<'py, PyAny> {
+        match self {
+            Self::Run(ticket) => ticket.into_any(),
+            Self::Wait(pending) => pending.into_any(),
+        }
+    }
 }
 
 /// What Python gets for an admission.
-pub(crate) fn admitted<'py>(py: Python<'py>, tool: &str, admission: Admission) -> PyResult<Bound<'py, PyAny>> {
+#[inline]
+pub(crate) fn admitted<'py>(py: Python<'py>, tool: &str, admission: Admission) -> PyResult<Admitted<'py>> {
     match admission {
-        Admission::Run(ticket) => Ok(Bound::new(py, Ticket::new(ticket))?.into_any()),
-        Admission::Sync(pending) => Ok(Bound::new(py, Pending::new(tool, pending))?.into_any()),
+        Admission::Run(ticket) => Ok(Admitted::Run(Bound::new(py, Ticket::new(ticket))?)),
+        Admission::Sync(pending) => Ok(Admitted::Wait(Bound::new(py, Pending::new(tool, pending, None))?)),
         Admission::Refused(refusal) => Err(denied(py, tool, &refusal)),
         // never configured so: the engine asks nobody
         Admission::Ask(_) => Err(contained(py, tool)),
@@ -81,11 +114,11 @@ pub(crate) fn risk(text: &str) -> Option<Risk> {
 
 #[pymethods]
 impl Tool {
-    /// `named`, `constants`, `rest`, `hidden` and `behind` are those of [`Layout::new`].
+    /// `named`, `constants`, `rest`, `hidden`, `receiver` and `behind` are those of [`Layout::new`].
     #[new]
     #[pyo3(signature = (
-        name, *, description, parameters, named, constants, rest, hidden, behind, defaults, tags, risk_of, connector,
-        action, cost_micro_usd,
+        name, *, description, parameters, named, constants, rest, hidden, receiver, behind, defaults, tags, risk_of,
+        connector, action, cost_micro_usd,
     ))]
     #[expect(clippy::too_many_arguments, reason = "called by keyword, from one place")]
     fn new(
@@ -97,6 +130,7 @@ impl Tool {
         constants: Vec<(String, Py<PyAny>)>,
         rest: Option<usize>,
         hidden: Vec<String>,
+        receiver: Option<(String, usize)>,
         behind: Option<Vec<(String, u8, Bound<'_, PyTuple>)>>,
         defaults: Vec<(String, Py<PyAny>)>,
         tags: Vec<String>,
@@ -117,7 +151,7 @@ impl Tool {
             action,
             cost_micro_usd,
         };
-        let layout = Layout::new(named, constants, rest, hidden, behind)?;
+        let layout = Layout::new(named, constants, rest, hidden, receiver, behind)?;
         let declared = Declared::new(spec, defaults).map_err(|error| raised(py, &error))?;
         declared.publish();
         Ok(Self { declared, layout })
@@ -129,9 +163,9 @@ impl Tool {
         &self.declared.spec.name
     }
 
-    /// The functions that the generated function calls before its body: `(admit, admit_or_wait)`; only the second may return a
-    /// [`Pending`].
-    fn hooks<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    /// The functions that the generated function calls before its body: `admit`, which waits where it has to; `admit_or_wait`,
+    /// which returns a [`Pending`] instead; and `resume`, which takes that back after the wait, and the arguments after it.
+    fn hooks<'py>(slf: &Bound<'py, Self>) -> PyResult<[Bound<'py, PyAny>; 3]> {
         crate::hooks::bound_to(slf)
     }
 
@@ -145,6 +179,17 @@ impl Tool {
         kwargs: &Bound<'py, PyDict>,
     ) -> PyResult<Bound<'py, PyAny>> {
         crate::hooks::admit_or_wait_objects(slf, call_id, &[args.as_any(), kwargs.as_any()])
+    }
+
+    /// As the hook `resume`, after [`Tool::admit_call`] gave something to wait for.
+    #[pyo3(signature = (pending, args, kwargs, /))]
+    fn resume_call<'py>(
+        slf: &Bound<'py, Self>,
+        pending: &Bound<'py, Pending>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        crate::hooks::resume_objects(slf, pending, &[args.as_any(), kwargs.as_any()])
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

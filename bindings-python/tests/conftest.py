@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import counterseal as cs
@@ -14,6 +16,20 @@ ALLOW_ALL = {"version": 1, "name": "allow-all", "rules": [{"id": "never", "tools
 def deny_when(tool: str, when: str) -> dict[str, object]:
     rule = {"id": "refused", "tools": [tool], "when": when, "decision": "deny", "reason": "the test says no"}
     return {"version": 1, "name": "deny-when", "rules": [rule]}
+
+
+@contextmanager
+def broken_disk(home: Path) -> Iterator[None]:
+    """Nothing of a stream that begins or ends in the block can be written in it. Both changes are of one step, as the writer
+    may look at any moment."""
+    index, kept, wrong = home / "index", home.parent / "kept", home.parent / "wrong"
+    os.link(index, kept)
+    wrong.symlink_to(home, target_is_directory=True)
+    wrong.replace(index)
+    try:
+        yield
+    finally:
+        kept.replace(index)
 
 
 @pytest.fixture

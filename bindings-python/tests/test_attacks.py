@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import collections.abc
+import dataclasses
 import datetime
+import enum
 import functools
 import inspect
 import os
@@ -58,6 +61,77 @@ def test_the_environment_is_read_before_the_arguments(home: Path, monkeypatch: p
     emptied_by(monkeypatch, _configuration, "from_environment", items)
     with pytest.raises(cs.PolicyDenied):
         cs.enforce("tool", {"items": items})
+
+
+class Changing(collections.abc.Mapping):
+    """Puts something else into another argument when it is read."""
+
+    def __init__(self, victim: list[object]) -> None:
+        self.victim = victim
+
+    def __getitem__(self, key: str) -> object:
+        return 1
+
+    def __iter__(self):
+        self.victim[:] = ["/etc"]
+        return iter(["k"])
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_an_argument_that_another_ones_code_changes_is_refused_by_name(home: Path) -> None:
+    cs.configure(policy=deny_when("tool", 'args.a.exists(p, string(p) == "/etc")'), home=home)
+    guarded = cs.guard_tool("tool", lambda a, b: a)
+    victim: list[object] = ["/home"]
+    with pytest.raises(cs.PolicyDenied) as denied:
+        guarded(victim, Changing(victim))
+    assert denied.value.reason_code == "capture_failed"
+    assert "`a` changed while it was read" in denied.value.message
+    # Now that nothing changes any more the rule sees what the body would get.
+    with pytest.raises(cs.PolicyDenied) as denied:
+        guarded(victim, Changing(victim))
+    assert denied.value.reason_code == "rule"
+    native = cs.guard_tool("native", max)
+    victim = [1]
+    with pytest.raises(cs.PolicyDenied, match="changed while it was read"):
+        native(victim, Changing(victim))
+
+
+def test_a_dataclass_that_is_a_dict_too_hides_no_field(home: Path) -> None:
+    @dataclasses.dataclass
+    class Order(dict):
+        amount: float
+
+    cs.configure(policy=deny_when("tool", "has(args.order.amount) && args.order.amount > 100.0"), home=home)
+    guarded = cs.guard_tool("tool", lambda order: order.amount)
+    assert guarded(Order(amount=5.0)) == 5.0
+    with pytest.raises(cs.PolicyDenied) as denied:
+        guarded(Order(amount=9999.0))
+    assert denied.value.reason_code == "rule"
+
+
+def test_a_container_that_reads_as_something_else_fails_conditions_on_it(home: Path) -> None:
+    class Sly(list):
+        def __iter__(self):
+            return iter(["evil"])
+
+    class Odd(str, enum.Enum):
+        A = "safe"
+
+        def __new__(cls, value: str):
+            made = str.__new__(cls, "/etc")
+            made._value_ = value
+            return made
+
+    cs.configure(policy=deny_when("tool", 'args.a.exists(i, string(i) == "evil")'), home=home)
+    with pytest.raises(cs.PolicyDenied) as denied:
+        cs.guard_tool("tool", lambda a: list(a))(Sly(["good"]))
+    assert denied.value.reason_code == "condition_failed"
+    cs.configure(policy=deny_when("tool", 'string(args.a) == "/etc"'), home=home)
+    with pytest.raises(cs.PolicyDenied) as denied:
+        cs.guard_tool("tool", lambda a: str.__str__(a))(Odd.A)
+    assert denied.value.reason_code == "condition_failed"
 
 
 def test_a_permit_is_entered_once(allowing: None) -> None:

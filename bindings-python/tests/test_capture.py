@@ -41,12 +41,12 @@ class Count(int):
 
 
 class Lines(list):
-    def __iter__(self):
-        raise AssertionError("the items themselves are read")
+    def append(self, item: object) -> None:
+        raise AssertionError("nothing is added")
 
 
 class Bag(set):
-    def __iter__(self):
+    def __contains__(self, item: object) -> bool:
         raise AssertionError("the elements themselves are read")
 
 
@@ -243,13 +243,86 @@ def test_64_levels_are_not_too_deep() -> None:
     assert canonical(nested(64)) == b"[" * 64 + b"]" * 64
 
 
-def test_code_that_changes_what_was_read_changes_nothing() -> None:
-    texts = ["x" * 100, "y"]
+class Changing(collections.abc.Mapping):
+    """Runs code while it is read, the first time or every time."""
 
-    class Clearing(collections.abc.Mapping):
+    def __init__(self, change: typing.Callable[[], object]) -> None:
+        self.change = change
+
+    def __getitem__(self, key: str) -> object:
+        return 1
+
+    def __iter__(self):
+        self.change()
+        return iter(["k"])
+
+    def __len__(self) -> int:
+        return 1
+
+
+@dataclasses.dataclass
+class Held:
+    inside: object
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slot:
+    inside: object
+
+
+class Open(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="allow")
+
+
+def changes() -> dict[str, tuple[object, typing.Callable[[int], object]]]:
+    texts, nested, entries, elements, held = ["x" * 100], [["a"]], {"a": 1}, {1}, Held([1])
+    raw, slot, model, ordered, own = bytearray(b"a"), Slot(1), Open(a=1), collections.OrderedDict(a=1), Lines([1])
+    return {
+        "list": (texts, lambda n: texts.append("y" * n)),
+        "nested list": ((nested,), lambda n: nested[0].append("b" * n)),
+        "dict": (entries, lambda n: entries.update(a=n + 1)),
+        "dict of other keys": (entries, lambda n: entries.update({f"b{n}": 1})),
+        "set": (elements, lambda n: elements.add(n + 10)),
+        "field": (held, lambda n: setattr(held, "inside", n)),
+        "list in a field": (Held(texts), lambda n: texts.append("y" * n)),
+        "slot": (slot, lambda n: object.__setattr__(slot, "inside", n + 1)),
+        "bytearray": (raw, lambda n: raw.append(n)),
+        "view of bytes": (memoryview(raw), lambda n: raw.__setitem__(0, n)),
+        "extra of a model": (model, lambda n: setattr(model, "a", n + 1)),
+        "ordered dict": (ordered, lambda n: ordered.update(a=n + 1)),
+        "subclass of list": (own, lambda n: own.extend([n])),
+    }
+
+
+@pytest.mark.parametrize("case", changes())
+@pytest.mark.parametrize("lasting", ["always", "first", "last"])
+def test_what_changes_while_it_is_read_is_refused(case: str, lasting: str) -> None:
+    """However often the other argument's code runs, the argument changes after it was read, or between two readings."""
+    value, change = changes()[case]
+    calls: list[int] = []
+
+    def changing() -> None:
+        calls.append(1)
+        if lasting == "always" or (lasting == "first") == (len(calls) == 1):
+            change(len(calls))
+
+    with pytest.raises(cs.CountersealError) as refused:
+        canonical({"early": [value], "late": Changing(changing)})
+    assert refused.value.code == "value_unreadable"
+    assert "changed while it was read" in refused.value.message
+
+
+def test_what_changes_before_it_is_read_is_read_as_it_is_then() -> None:
+    texts: list[str] = []
+    assert canonical([Changing(texts.clear), texts]) == b'[{"k":1},[]]'
+
+
+def test_an_object_whose_code_answers_differently_is_refused() -> None:
+    answers = iter(range(1000))
+
+    class Lively(collections.abc.Mapping):
         def __getitem__(self, key: str) -> object:
-            texts.clear()
-            return "".join(["over", "written"] * 20)
+            return next(answers)
 
         def __iter__(self):
             return iter(["k"])
@@ -257,9 +330,45 @@ def test_code_that_changes_what_was_read_changes_nothing() -> None:
         def __len__(self) -> int:
             return 1
 
-    value = [texts, Clearing(), texts]
-    assert canonical(value).startswith(b'[["' + b"x" * 100 + b'","y"],{"k":"overwritten')
-    assert canonical(value).endswith(b",[]]")
+    backed = collections.UserDict(a=1)
+    for value in (Lively(), [backed, Changing(lambda: backed.update(a=next(answers)))]):
+        with pytest.raises(cs.CountersealError, match="changed while it was read"):
+            canonical({"v": value})
+
+
+def test_what_answers_alike_is_read_though_it_is_no_number() -> None:
+    class Unordered(collections.abc.Mapping):
+        def __getitem__(self, key: str) -> object:
+            return float("nan")
+
+        def __iter__(self):
+            return iter(["k"])
+
+        def __len__(self) -> int:
+            return 1
+
+    assert canonical(Unordered()) == b'{"k":{"$float":"NaN"}}'
+
+
+def test_fields_that_are_not_read_make_a_container_opaque() -> None:
+    class OfAttrs(dict):
+        __attrs_attrs__ = ("amount",)
+
+    class TextOfAttrs(str):
+        __attrs_attrs__ = ("amount",)
+
+    assert canonical([OfAttrs(a=1), TextOfAttrs("a")]).count(b"$opaque") == 2
+
+
+def test_views_of_a_large_container_count_once() -> None:
+    class Own(list):
+        def __iter__(self):
+            return super().__iter__()
+
+    assert canonical([Own([0] * 60_000)]).count(b"0") == 60_000
+    with pytest.raises(cs.CountersealError) as refused:
+        canonical([Own([0] * 40_000), Own([0] * 40_000)])
+    assert refused.value.code == "value_too_large"
 
 
 def test_reading_imports_nothing() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
+import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 
@@ -25,3 +29,26 @@ def test_its_exit_code_is_the_commands(tmp_path: Path) -> None:
     assert refused.returncode != 0
     assert "rulez" in refused.stdout + refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_an_interrupt_ends_it_while_it_reads() -> None:
+    # The handler is set as the interpreter sets it, which a test run in the background would have it leave out.
+    program = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv[1:] = ["policy", "check", "-"]
+from counterseal._cli import main
+main()
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0) as reading:
+        assert reading.stdin is not None
+        reading.stdin.write(b"version: 1\n")
+        unread = array.array("i", [1])
+        while unread[0]:  # once it has taken this, it waits for more
+            fcntl.ioctl(reading.stdin, termios.FIONREAD, unread)
+        try:
+            reading.send_signal(signal.SIGINT)
+            assert reading.wait(20) == -signal.SIGINT
+        finally:
+            reading.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import counterseal as cs
 import pytest
+from conftest import broken_disk
 
 REFUSE = {
     "version": 1,
@@ -239,15 +241,10 @@ def test_an_engine_that_cannot_be_closed_in_time_does_not_undo_a_configuration(
     cs.configure(policy=ALLOW, home=first)
     cs.guard_tool("tool", len)([1])
     cs.flush()
-    index = first / "index"
-    kept = index.read_bytes()
-    index.unlink()
-    index.mkdir()
-    assert cs.configure(policy=ALLOW, home=tmp_path / "second").home == str(tmp_path / "second")
-    with pytest.raises(cs.LedgerError):
-        cs.close(0.0)
-    index.rmdir()
-    index.write_bytes(kept)
+    with broken_disk(first):
+        assert cs.configure(policy=ALLOW, home=tmp_path / "second").home == str(tmp_path / "second")
+        with pytest.raises(cs.LedgerError):
+            cs.close(0.0)
     cs.close()
     assert cs.Ledger(first).verify().ok
 
@@ -285,3 +282,48 @@ def test_a_call_under_way_is_decided_whole_by_the_configuration_that_comes_durin
     cs.close()
     assert len(ran) == 1
     assert [record["decision"] for record in cs.Ledger(other) if record["kind"] == "decided"] == ["allow", "deny"] * 2
+
+
+def test_checkpoints_held_outside_find_a_ledger_that_was_put_back(home: Path, tmp_path: Path) -> None:
+    outside, earlier = tmp_path / "elsewhere" / "checkpoints", tmp_path / "earlier"
+    outside.parent.mkdir()
+
+    @cs.guard(name="other_tool")
+    def tool(x: int) -> int:
+        return x
+
+    for nth in range(2):
+        effective = cs.configure(policy=ALLOW, home=home, checkpoints=outside)
+        assert effective.checkpoints == str(outside)
+        assert tool(nth) == nth
+        cs.close()
+        if nth == 0:
+            shutil.copytree(home, earlier)
+    assert cs.Ledger(home).verify(deep=True, outside=outside)
+    # whoever can write the home puts the earlier ledger back: a whole one, that proves itself
+    shutil.rmtree(home)
+    shutil.copytree(earlier, home)
+    assert cs.Ledger(home).verify(deep=True)
+    found = cs.Ledger(home).verify(deep=True, outside=outside)
+    assert not found
+    assert "checkpoint_missing" in {problem["code"] for problem in found.problems}
+
+
+def test_the_file_of_checkpoints_comes_from_the_environment_too(tmp_path: Path) -> None:
+    program = f"""
+        import counterseal as cs
+        cs.configure(policy={TEXT!r}, home={str(tmp_path / "home")!r})
+        cs.check("tool", {{}})
+        cs.guard(lambda: 1, name="other")()
+        cs.close()
+    """
+    child(program, COUNTERSEAL_CHECKPOINTS=str(tmp_path / "notes"))
+    assert (tmp_path / "notes").read_text().startswith("counterseal/")
+
+
+def test_a_file_of_checkpoints_that_proves_nothing_is_refused(home: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for place, said in ((home / "notes", "outside"), (tmp_path / "missing" / "notes", "missing"), (pipe, "named pipe")):
+        with pytest.raises(cs.CountersealError, match=said):
+            cs.configure(policy=ALLOW, home=home, checkpoints=place)

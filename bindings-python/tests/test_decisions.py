@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import gc
 import json
 import pickle
 import typing
+from collections.abc import Callable
 from pathlib import Path
 
 import counterseal as cs
 import pytest
+from conftest import deny_when
 from counterseal.testing import engine
 
 REFUND = {
@@ -250,3 +253,57 @@ def test_what_a_policy_says_wrong_is_told_with_its_place() -> None:
     assert "rules" in str(refused.value)
     with pytest.raises(cs.PolicyError, match="cannot be read"):
         cs.Policy.from_file("/nowhere/policy.yaml")
+
+
+class Desk:
+    @cs.guard(name="refund")
+    def refund(self, order: str, amount: float = 1.0) -> str:
+        return order
+
+    @classmethod
+    @cs.guard(name="refund")
+    def of_class(cls, order: str, amount: float = 1.0) -> str:
+        return order
+
+
+def test_methods_that_are_guarded_are_tools(home: Path) -> None:
+    cs.configure(policy=deny_when("refund", "args.amount > 100.0"), home=home)
+    for method in (Desk().refund, Desk.of_class, Desk.refund):
+        assert cs.check(method, {"order": "o"}).decision == "allow"
+        assert cs.check(method, {"order": "o", "amount": 500.0}).decision == "deny"
+        with pytest.raises(cs.PolicyDenied):
+            cs.enforce(method, {"order": "o", "amount": 500.0})
+    with pytest.raises(cs.ConfigurationError, match="`append` is not guarded"):
+        cs.check([].append, {})
+    with pytest.raises(cs.ConfigurationError, match="guarded already"):
+        cs.guard_tool("again", Desk().refund)
+
+
+@pytest.mark.parametrize(
+    ("use", "said"),
+    [
+        (lambda: cs.guard("issue_refund"), r"not the text `issue_refund`; write `@guard\(name=\.\.\.\)`"),
+        (lambda: cs.guard_tools([print]), r"not a `list`; write `guard_tools\(\{name: function\}\)`"),
+        (lambda: cs.guard_tool("x", print, tags=None), r"`tags` of `x` is a list of texts, not `None`"),
+        (lambda: cs.guard_tool("x", print, tags=5), r"`tags` of `x` is a list of texts, not `5`"),
+        (lambda: cs.guard_tool("x", print, tags="private"), r"`tags` of `x` is a list of texts, not `'private'`"),
+        (lambda: cs.guard_tool("x", print, inject=None), r"`inject` of `x` is a list of texts, not `None`"),
+        (lambda: cs.annotate(lineage=5), r"`lineage` is a list, not `5`; write `lineage=\[\.\.\.\]`"),
+        (lambda: cs.annotate(lineage="abc"), r"`lineage` is a list, not `'abc'`"),
+    ],
+)
+def test_what_is_given_wrongly_is_refused_saying_what_to_write(use: Callable[[], object], said: str) -> None:
+    with pytest.raises(cs.ConfigurationError, match=said):
+        use()
+
+
+class GuardedCall:
+    @cs.guard(name="inner")
+    def __call__(self, x: int) -> int:
+        return x
+
+
+def test_an_object_whose_call_is_guarded_is_guarded_already(allowing: None) -> None:
+    for bare in (GuardedCall(), functools.partial(GuardedCall(), 1)):
+        with pytest.raises(cs.ConfigurationError, match="guarded already"):
+            cs.guard_tool("tool", bare)

@@ -291,3 +291,79 @@ def test_a_forward_reference_is_not_evaluated_when_guarding() -> None:
     space: dict[str, typing.Any] = {"cs": cs, "__name__": "space"}
     exec("@cs.guard\ndef early(x: 'Late') -> 'Late': return x\nclass Late: pass", space)
     assert typing.get_type_hints(space["early"]) == {"x": space["Late"], "return": space["Late"]}
+
+
+class Late:
+    pass
+
+
+class Hinted:
+    def method(self, a: int, b: Late | None = None) -> float:
+        return 1.0
+
+    async def waiting(self, a: int) -> Late:
+        return Late()
+
+    def __call__(self, a: int, b: Late | None = None) -> float:
+        return 1.0
+
+
+class HintedStatic:
+    @staticmethod
+    def __call__(a: int) -> Late:
+        return Late()
+
+
+def test_type_hints_of_methods_and_callable_objects_are_those_of_what_they_run() -> None:
+    hinted = Hinted()
+    for bare, run in (
+        (hinted.method, hinted.method),
+        (hinted.waiting, hinted.waiting),
+        (hinted, hinted.__call__),
+        (HintedStatic(), HintedStatic.__call__),
+    ):
+        guarded = cs.guard_tool("tool", bare)
+        assert typing.get_type_hints(guarded) == typing.get_type_hints(run) != {}
+        assert inspect.signature(guarded) == inspect.signature(run)
+        assert inspect.signature(guarded, eval_str=True) == inspect.signature(run, eval_str=True)
+
+
+class Kept:
+    def __init__(self, path: str = "/home") -> None:
+        self.path = path
+
+    def __reduce__(self) -> typing.Any:
+        return Kept, (self.path,)
+
+    def __deepcopy__(self, memo: object) -> Kept:
+        raise AssertionError("an instance's own way of copying is none of its class")
+
+
+guarded_class = cs.guard_tool("kept", Kept)
+guarded_class.__qualname__ = guarded_class.__name__ = "guarded_class"
+
+
+def test_a_guarded_class_is_copied_and_pickled_as_functions_are() -> None:
+    assert pickle.loads(pickle.dumps(guarded_class)) is guarded_class
+    assert copy.deepcopy(guarded_class) is guarded_class
+    assert copy.copy(guarded_class) is guarded_class
+    assert guarded_class("/etc").path == "/etc"
+    with pytest.raises(pickle.PicklingError):
+        pickle.dumps(cs.guard_tool("tool", Kept))
+
+
+def test_a_guarded_cache_can_be_asked_and_cleared() -> None:
+    calls: list[int] = []
+
+    @functools.lru_cache(maxsize=8)
+    def square(x: int) -> int:
+        calls.append(x)
+        return x * x
+
+    guarded = cs.guard_tool("square", square)
+    assert [guarded(3), guarded(3)] == [9, 9]
+    assert guarded.cache_info().hits == 1
+    assert guarded.cache_parameters()["maxsize"] == 8
+    guarded.cache_clear()
+    assert guarded(3) == 9
+    assert calls == [3, 3]

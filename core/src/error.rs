@@ -114,7 +114,7 @@ codes! {
     ValueBadText "value_bad_text" Config Never "a string is not valid unicode";
     ValueBadNumber "value_bad_number" Config Never "a number has no exact value";
     ValueMalformed "value_malformed" Config Never "json text is not well-formed";
-    ValueUnreadable "value_unreadable" Config Never "a value raised while it was read";
+    ValueUnreadable "value_unreadable" Config Never "a value raised or changed while it was read";
     LedgerIo "ledger_io" Runtime Later "the ledger could not be written or read";
     LedgerFull "ledger_full" Limit Later "no room came free in the spool in time";
     LedgerCorrupt "ledger_corrupt" Integrity Never "the ledger does not verify";

@@ -51,15 +51,17 @@ fn condition(truth: Truth) -> &'static str {
 }
 
 fn args() -> Value<'static> {
-    Value::Map(vec![
-        ("fails".into(), Value::Str("text".into())),
-        ("no".into(), Value::Int(0)),
-        ("yes".into(), Value::Int(1)),
-    ])
+    let truths =
+        vec![("fails".into(), Value::Str("text".into())), ("no".into(), Value::Int(0)), ("yes".into(), Value::Int(1))];
+    let mut args = truths.clone();
+    args.insert(2, ("too".into(), Value::Map(truths)));
+    Value::Map(args)
 }
 
 fn text(doc: &Doc) -> String {
-    let mut text = String::from("version: 1\ntools: {pay: {tags: [money], risk: high}}\n");
+    // of a tool outside the scope a policy may say nothing; then its tag is the code's
+    let classified = if doc.scoped == Some(false) { "xay" } else { "pay" };
+    let mut text = format!("version: 1\ntools: {{{classified}: {{tags: [money], risk: high}}}}\n");
     let _ = writeln!(text, "enforcement: {}\nmay_loosen: {}", doc.enforcement.as_str(), doc.may_loosen);
     if let Some(default) = doc.default {
         let _ = writeln!(text, "default: {}", default.as_str());
@@ -76,7 +78,8 @@ fn text(doc: &Doc) -> String {
         let selector = if doc.scoped == Some(false) { "tags: [money]" } else { SELECTORS[rule.selector] };
         let _ = write!(text, "  - {{id: r{}, {selector}, when: {}", rule.id, condition(rule.when));
         if let Some(unless) = rule.unless {
-            let _ = write!(text, ", unless: {}", condition(unless));
+            // of other arguments: a rule whose `unless` is its `when` could never match
+            let _ = write!(text, ", unless: {}", condition(unless).replace("args.", "args.too."));
         }
         if let Some(enforcement) = rule.enforcement {
             let _ = write!(text, ", enforcement: {}", enforcement.as_str());
@@ -93,7 +96,12 @@ fn decide_with(docs: &[Doc], options: Options, mode: Option<Enforcement>) -> Dec
         Layer { name: Arc::from(format!("layer{index}")), policy: Arc::new(policy) }
     });
     let layers = Layers::new(given.collect(), options).unwrap();
-    let tool = ToolSpec { name: "pay".to_owned(), source: PROGRAM_SOURCE.to_owned(), ..ToolSpec::default() };
+    let tool = ToolSpec {
+        name: "pay".to_owned(),
+        source: PROGRAM_SOURCE.to_owned(),
+        tags: vec!["money".to_owned()],
+        ..ToolSpec::default()
+    };
     layers.plan(&tool).unwrap().decide(&Facts::of_call(&args()), mode).into_owned()
 }
 

@@ -83,17 +83,13 @@ fn on_all_cores(outside: bool, deep: bool, trial: impl Fn(&Patient, usize, usize
     });
 }
 
-fn is_key(file: &Path) -> bool {
-    file == Path::new("digest.key")
-}
-
 fn is_sidecar(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension == "side")
 }
 
 /// The files whose every byte is proved.
 fn proved_files(patient: &Patient) -> Vec<PathBuf> {
-    let unproved = |file: &PathBuf| is_key(file) || file.ends_with("lock") || is_sidecar(file);
+    let unproved = |file: &PathBuf| file.ends_with("lock") || is_sidecar(file);
     files(&patient.root.join("home")).into_iter().filter(|file| !unproved(file)).collect()
 }
 
@@ -215,7 +211,7 @@ fn every_removed_file_is_found() {
     for outside in [true, false] {
         on_all_cores(outside, true, |patient, core, cores| {
             for (nth, file) in files(&patient.root.join("home")).iter().enumerate() {
-                if nth % cores != core || is_key(file) || file.ends_with("lock") {
+                if nth % cores != core || file.ends_with("lock") {
                     continue;
                 }
                 let original = patient.read(file);

@@ -39,7 +39,7 @@ impl Random {
     }
 }
 
-const WORDS: [&str; 60] = [
+const WORDS: [&str; 62] = [
     "args",
     "lists",
     "args.x",
@@ -47,6 +47,8 @@ const WORDS: [&str; 60] = [
     "args.l",
     "args.m.b",
     "lists.own",
+    "lists.ids",
+    "lists.set",
     "x",
     "y",
     "session",
@@ -206,7 +208,7 @@ fn check(source: &str, lists: &Lists, types: &ArgumentTypes, args: &Value<'_>) -
                 if let Outcome::Failed(why) = condition.evaluate(&Facts::of_call(args)) {
                     assert!(!why.ends_with("panicked"), "panicked: {why}");
                 }
-                let _ = condition.contradiction();
+                let _ = (condition.contradiction(), condition.never_holds(), condition.covers(&condition));
             }
         }
     }
@@ -228,7 +230,8 @@ fn anything_is_refused_or_evaluated_and_nothing_panics() {
     let run = move || {
         let (mut random, seeds) = (Random(seed), seeds());
         let lists =
-            Lists::new([("own".to_owned(), vec![json!("a"), json!(1), json!(0.5), json!(true)])]).expect("scalars");
+            [("own", vec![json!("a"), json!("b")]), ("ids", vec![json!(1), json!(0.5)]), ("set", vec![json!(true)])];
+        let lists = Lists::new(lists.map(|(name, items)| (name.to_owned(), items))).expect("scalars");
         let types =
             ArgumentTypes::open([("x", ArgumentType::Int), ("s", ArgumentType::String), ("n", ArgumentType::Int)]);
         let args = arguments();

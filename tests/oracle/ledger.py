@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import ed25519
+from canonical import keyed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -189,6 +190,10 @@ class Ledger:
                     raise Broken("outside", "a checkpoint is not in the home")
         return notes
 
+    def digest_key_check(self) -> str:
+        """The check value of the home's key of digests."""
+        return keyed(bytes.fromhex(self.read("digest.key").decode()), b'["counterseal.key.v1"]')
+
     def keys_on_disk(self) -> list[bytes]:
         """The public keys of the secrets that the home keeps."""
         files = [self.path / "keys" / which for which in ("current", "next")]
@@ -246,7 +251,10 @@ class Ledger:
                 raise Broken(file, "hash, chain or number", nth + 1)
             prev = digest.hexdigest()
             hashes.append(digest.digest())
-            taken += self.payloads(segment, json.loads(line), sidecar[taken:], taken)
+            record = json.loads(line)
+            if record.get("digest_key") not in (None, self.digest_key_check()):
+                raise Broken("digest.key", "is not the key with which digests were made")
+            taken += self.payloads(segment, record, sidecar[taken:], taken)
         if segment.closed and (torn or taken != len(sidecar)):
             raise Broken(file, "more than was closed", len(lines) + 1)
         for nth, seal in segment.seals:

@@ -34,6 +34,21 @@ from python_classes import (
     list_in_itself,
     point_in_itself,
 )
+from python_subclasses import (
+    Batch,
+    Broken,
+    Covered,
+    Kept,
+    Odd,
+    Rows,
+    Sly,
+    SlyDict,
+    SlyGet,
+    SlySet,
+    disputed_bill,
+    filled_bill,
+    labelled,
+)
 
 NAMESPACE = {
     "datetime": datetime,
@@ -72,6 +87,20 @@ SENTENCES: dict[str, Callable[[], Any]] = {
     "datetime.datetime(2026, 11, 21, tzinfo=Z()) where Z is a datetime.tzinfo whose utcoffset raises": lambda: (
         datetime.datetime(2026, 11, 21, tzinfo=Lost())
     ),
+    "@dataclass class Bill(dict): amount: int; Bill(amount=9) with an entry 'id': 1": filled_bill,
+    "the same Bill(amount=9) with an entry 'amount': 1": disputed_bill,
+    "@dataclass class Batch(list): amount: int; Batch(amount=9)": lambda: Batch(amount=9),
+    "@dataclass class Label(str): amount: int; a Label without text whose amount is 9": labelled,
+    "class Rows(list): with an __iter__ that gives what it holds; Rows([1, 2])": lambda: Rows([1, 2]),
+    "class Sly(list): with an __iter__ that gives 'other'; Sly(['own'])": lambda: Sly(["own"]),
+    "class SlySet(set): with an __iter__ that gives 'other'; SlySet(['own'])": lambda: SlySet(["own"]),
+    "class Kept(dict): with a __getitem__ that gives what it holds; Kept(a=1)": lambda: Kept(a=1),
+    "class SlyDict(dict): with a __getitem__ that gives 2; SlyDict(a=1)": lambda: SlyDict(a=1),
+    "class SlyGet(dict): with a get that gives 2; SlyGet(a=1)": lambda: SlyGet(a=1),
+    "a dataclass instance Covered(x=1) whose class has a property x that gives 2": lambda: Covered(1),
+    "class Odd(str, enum.Enum): whose text is '/etc' and whose value is 'safe'; Odd.A": lambda: Odd.A,
+    "class Broken(list): with an __iter__ that raises; Broken([1])": lambda: Broken([1]),
+    "the same Odd; {Odd.A: 1}": lambda: {Odd.A: 1},
 }
 
 

@@ -41,7 +41,17 @@ if hasattr(os, "register_at_fork"):
 class Configuration:
     """What is in force: every setting as it came out of arguments and environment, and what the policy says of itself."""
 
-    __slots__ = ("agent_id", "enforcement", "home", "mode", "policy", "require_policy", "rules", "warning")
+    __slots__ = (
+        "agent_id",
+        "checkpoints",
+        "enforcement",
+        "home",
+        "mode",
+        "policy",
+        "require_policy",
+        "rules",
+        "warning",
+    )
 
     def __init__(
         self,
@@ -54,6 +64,7 @@ class Configuration:
         mode: str | None,
         require_policy: bool,
         warning: str | None,
+        checkpoints: str | None = None,
     ) -> None:
         self.policy = policy
         self.rules = rules
@@ -63,6 +74,7 @@ class Configuration:
         self.mode = mode
         self.require_policy = require_policy
         self.warning = warning
+        self.checkpoints = checkpoints
 
     def to_dict(self) -> dict[str, object]:
         """All of it by name, ready for JSON."""
@@ -80,6 +92,7 @@ def configure(
     mode: str | None = None,
     home: str | os.PathLike[str] | None = None,
     require_policy: bool | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
     api_key: str | None = None,
     base_url: str | None = None,
 ) -> Configuration:
@@ -88,9 +101,12 @@ def configure(
     What is not given is taken from the environment (`COUNTERSEAL_POLICY`, `COUNTERSEAL_HOME`, …). A second call is checked whole,
     against every guarded tool too, and then swapped in at once: tools guarded before follow it; if it is refused, the
     configuration in force stays.
+
+    `checkpoints` is a file outside the home: what seals the ledger is appended to it too, so that
+    `counterseal ledger verify --checkpoints FILE` finds a home that was put back or written anew.
     """
     _settings.refuse_server(api_key, base_url)
-    compiled, settings = compiled_policy(policy), _engine_settings(agent_id, mode, home, require_policy)
+    compiled, settings = compiled_policy(policy), _engine_settings(agent_id, mode, home, require_policy, checkpoints)
     with _lock:
         engine = _swapped_in(compiled, settings)
     return _after_swap(engine, settings)
@@ -102,7 +118,7 @@ def from_environment() -> None:
         if _native.running_engine() is not None:
             return
     _settings.refuse_server(None, None)
-    compiled, settings = compiled_policy(None), _engine_settings(None, None, None, None)
+    compiled, settings = compiled_policy(None), _engine_settings(None, None, None, None, None)
     with _lock:
         if _native.running_engine() is not None:
             return
@@ -165,13 +181,18 @@ class FlushReport:
 
 
 def _engine_settings(
-    agent_id: str | None, mode: str | None, home: str | os.PathLike[str] | None, require_policy: bool | None
+    agent_id: str | None,
+    mode: str | None,
+    home: str | os.PathLike[str] | None,
+    require_policy: bool | None,
+    checkpoints: str | os.PathLike[str] | None,
 ) -> dict[str, Any]:
     return {
         "home": _settings.path("home", home) or _native.default_home(),
         "agent_id": _settings.text("agent_id", agent_id),
         "mode": _settings.mode(mode),
         "require_policy": _settings.truth("require_policy", require_policy),
+        "checkpoints": _settings.path("checkpoints", checkpoints),
     }
 
 
@@ -183,6 +204,7 @@ def _swapped_in(compiled: _native.Policy, settings: dict[str, Any]) -> _native.E
         agent=settings["agent_id"],
         mode=settings["mode"],
         require_policy=settings["require_policy"],
+        checkpoints=settings["checkpoints"],
         manual_clock=None,
     )
     _close_at_exit()

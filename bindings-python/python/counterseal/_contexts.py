@@ -120,6 +120,10 @@ def annotate(
     **more: object,
 ) -> _Scope:
     """What the program knows of why the calls inside are made; recorded with each of them, redacted like arguments."""
+    if lineage is not None and (isinstance(lineage, (str, bytes)) or not hasattr(lineage, "__iter__")):
+        raise ConfigurationError(
+            f"`lineage` is a list, not `{lineage!r}`; write `lineage=[...]`", code="config_invalid", kind="config"
+        )
     given: dict[str, object] = {
         "rationale": rationale,
         "confidence": confidence,

@@ -37,7 +37,8 @@ def enforce(tool: _ToolName, arguments: _Arguments) -> Permit:
 class Permit:
     """Permission for one run of one call: a context manager for `with` and `async with`, entered once.
 
-    Where the policy asks for a record on the disk, entering waits for it.
+    Where the policy asks for a record on the disk, entering waits for it, and refuses arguments that are others by then, with
+    the reason code `call_changed`.
     """
 
     __slots__ = ("_pending", "_result", "_ticket", "action_id")
@@ -54,8 +55,7 @@ class Permit:
         self._result = result
 
     def __enter__(self) -> Permit:
-        if self._pending is not None:
-            self._hold(self._pending.wait())
+        self._resume()
         self._begin()
         return self
 
@@ -74,9 +74,10 @@ class Permit:
 
     async def __aenter__(self) -> Permit:
         if self._pending is not None:
-            from ._shim import on_disk
+            from ._waiting import on_disk
 
-            self._hold(await on_disk(self._pending))
+            await on_disk(self._pending)
+        self._resume()
         self._begin()
         return self
 
@@ -96,9 +97,11 @@ class Permit:
                 kind="runtime",
             )
 
-    def _hold(self, ticket: _native.Ticket) -> None:
-        self._pending, self._ticket = None, ticket
-        self.action_id = ticket.action_id
+    def _resume(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            self._ticket = pending.resume()
+            self.action_id = self._ticket.action_id
 
 
 def _tool(tool: _ToolName) -> str | _native.Tool:

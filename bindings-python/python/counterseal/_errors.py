@@ -114,6 +114,7 @@ _REMEDIES = {
     "condition_failed": "give the argument the type its condition expects, or change the condition",
     "malformed_arguments": "give the arguments as one well-formed json object",
     "capture_failed": "give arguments that are plain values",
+    "call_changed": "leave the arguments alone while the call waits; call again with those that are meant",
     "unknown_tag": "add the tag to the policy's `tags`, or remove it from the tool",
     "no_approver": "ask a person outside the program; nobody can be asked from within it",
     "budget_exceeded": "see `decision.limit`: raise the budget, or wait until it resets",

@@ -41,7 +41,8 @@ def guard_tool(
     rules nor records see them. `self` and `cls` of methods are left out by themselves.
 
     A wrapper that takes `*args, **kwargs` may pass on other arguments than it gets, so rules see what it gets: positional
-    arguments as the list `args`, keywords by name. Guard the function inside it for rules on its parameters.
+    arguments as the list `args`, keywords by name. Guard the function inside it for rules on its parameters. Of a partial
+    they see what it holds too, as it is when it is guarded: changing it later changes nothing.
 
     What is refused raises `PolicyDenied`, and the body does not run. The body's own exceptions pass untouched.
     """
@@ -55,10 +56,10 @@ def guard_tool(
             raise ConfigurationError(
                 f"`{what}` of `{name}` is a text of valid unicode, not `{given!r}`", code="tool_invalid", kind="config"
             )
-    injected = _texts("inject", inject)
+    injected = _texts("inject", name, inject)
     options: dict[str, Any] = {
         "description": _described(bare) if description is None else description,
-        "tags": _texts("tags", tags),
+        "tags": _texts("tags", name, tags),
         "risk_of": risk,
         "connector": connector,
         "action": action,
@@ -110,6 +111,13 @@ def guard(
 ) -> Any:
     """`guard_tool` as a decorator, with or without options; the tool's name is the function's unless one is given."""
 
+    if isinstance(function, str):
+        raise ConfigurationError(
+            f"`guard` takes a function, not the text `{function}`; write `@guard(name=...)` to name the tool",
+            code="tool_invalid",
+            kind="config",
+        )
+
     def decorate(function: _F) -> _F:
         return guard_tool(
             name if name is not None else _own_name(function),
@@ -128,6 +136,13 @@ def guard(
 
 def guard_tools(tools: Mapping[str, _F]) -> dict[str, _F]:
     """Each of `tools` guarded under its key."""
+    if not hasattr(tools, "items"):
+        raise ConfigurationError(
+            f"`guard_tools` takes functions by the names of their tools, not a `{type(tools).__name__}`; "
+            "write `guard_tools({name: function})`",
+            code="tool_invalid",
+            kind="config",
+        )
     return {name: guard_tool(name, function) for name, function in tools.items()}
 
 
@@ -136,58 +151,71 @@ def _real(
 ) -> types.FunctionType:
     from ._shim import dressed, generated
 
-    _check_injected(name, inject, found.behind or found.parameters, found.constants)
+    held = found.held
+    _check_injected(name, inject, found.behind or found.parameters, held.constants)
     handed = [one.name for one in found.parameters if one.name not in found.injected]
+    receiver = found.receiver if any(one.name == found.receiver for one in found.parameters) else None
     rest = next((one.name for one in found.parameters if one.kind == 4 and one.name in handed), None)
     visible = found.behind if found.behind is not None else found.parameters
-    constants = [(key, value) for key, value in found.constants if key not in found.injected]
+    constants = [(key, value) for key, value in held.constants if key not in found.injected]
+    known = {one.name: one.default[0] for one in visible if one.default} | _rest_held(visible, held.before)
+    known = {key: value for key, value in [*known.items(), *constants] if key not in found.injected}
+    known |= {key: value for key, value in held.keywords.items() if key not in found.hidden}
     tool = _native.Tool(
         name,
         parameters=_argument_names(visible, found.injected, constants),
         named=[(one, place) for place, one in enumerate(handed) if one != rest],
         constants=constants,
         rest=handed.index(rest) if rest is not None else None,
-        # Parameters that are not handed over need no hiding: a further keyword of the same name is an argument.
-        hidden=sorted(found.injected - {one.name for one in found.parameters})
-        if found.behind is None
-        else sorted(found.injected),
+        hidden=sorted(found.hidden),
+        receiver=None if receiver is None else (receiver, len(handed)),
         behind=None if found.behind is None else [tuple(one) for one in found.behind],
-        defaults=[(one.name, one.default[0]) for one in visible if one.default and one.name not in found.injected],
+        defaults=[*known.items()],
         **options,
     )
-    made = generated(function, tool, found.kind, found.parameters, handed, found.function)
+    handed += [] if receiver is None else [receiver]
+    made = generated(found.body, tool, found.kind, found.parameters, handed, held, found.function)
     if isinstance(function, types.FunctionType):
         return dressed(made, function)
     made.__defaults__ = tuple(one.default[0] for one in found.parameters if one.kind < 2 and one.default) or None
     made.__kwdefaults__ = {
         one.name: one.default[0] for one in found.parameters if one.kind == 3 and one.default
     } or None
-    return _named_after(made, function, found.function)
+    return _named_after(made, function, found)
 
 
-def _named_after(
-    made: types.FunctionType, body: Callable[..., Any], underneath: types.FunctionType
-) -> types.FunctionType:
-    """Names and documentation for what stands before a method, a partial or a callable object."""
+def _named_after(made: types.FunctionType, bare: Callable[..., Any], found: Analysed) -> types.FunctionType:
+    """Names, documentation and type hints for what stands before a method, a partial or a callable object."""
+    from ._shim import annotated_as
+
     for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
-        value = getattr(body, attribute, None)
-        if value is None or (attribute == "__doc__" and isinstance(body, functools.partial)):
-            value = getattr(underneath, attribute, None)
+        value = getattr(bare, attribute, None)
+        if value is None or (attribute == "__doc__" and isinstance(bare, functools.partial)):
+            value = getattr(found.function, attribute, None)
         if value is not None:
             setattr(made, attribute, value)
-    made.__wrapped__ = body  # type: ignore[attr-defined]
+    made.__wrapped__ = bare  # type: ignore[attr-defined]
+    if not isinstance(bare, functools.partial):
+        annotated_as(made, found.function)
+        # A callable object has no globals to look for names of hints in; the method of it that is called has them.
+        made.__wrapped__ = bare if isinstance(bare, types.MethodType) else found.body  # type: ignore[attr-defined]
     return made
 
 
 def _fallback(
     name: str, function: Callable[..., Any], inject: list[str], options: dict[str, Any], *, static: bool
 ) -> _native.GuardedCallable:
-    from ._signature import cached_receiver, declared_parameters
+    from ._signature import cached_receiver, combined, declared_parameters, unfolded
 
-    declared = declared_parameters(function)
+    runs = unfolded(function)
+    declared = declared_parameters(runs.function)
+    places = [one.name for one in declared or () if one.kind < 2]
+    known = {one.name: one.default[0] for one in declared or () if one.default}
+    known |= {**dict(zip(places, runs.arguments, strict=False)), **runs.keywords}
+    known |= _rest_held(declared or [], runs.arguments[len(places) :])
     if declared is not None:
         _check_injected(name, inject, declared, [])
-    hidden = frozenset(inject) | cached_receiver(function, static=static)
+    hidden = frozenset(inject) | cached_receiver(runs.function, static=static)
     tool = _native.Tool(
         name,
         parameters=None if declared is None else _argument_names(declared, hidden, []),
@@ -195,14 +223,25 @@ def _fallback(
         constants=[],
         rest=1,
         hidden=sorted(hidden),
+        receiver=None,
         behind=None if declared is None else [tuple(one) for one in declared],
-        defaults=[(one.name, one.default[0]) for one in declared or () if one.default and one.name not in hidden],
+        defaults=[(key, value) for key, value in known.items() if key not in hidden],
         **options,
     )
-    made = _native.GuardedCallable(tool, function)
+    held = (runs.function, runs.arguments, dict(runs.keywords), combined) if runs.arguments or runs.keywords else None
+    made = _native.GuardedCallable(tool, function, held)
     unchecked: Any = made
-    functools.update_wrapper(unchecked, function)
+    # What a class holds is for its instances, and names like `__reduce__` among it would speak of this object.
+    functools.update_wrapper(unchecked, function, updated=() if isinstance(function, type) else ("__dict__",))
+    if isinstance(function, functools._lru_cache_wrapper):
+        for attribute in ("cache_info", "cache_clear", "cache_parameters"):
+            setattr(unchecked, attribute, getattr(function, attribute))
     return made
+
+
+def _rest_held(parameters: list[Parameter], before: tuple[object, ...]) -> dict[str, object]:
+    """What `*args` is where the caller adds nothing to it."""
+    return {one.name: list(before) for one in parameters if one.kind == 2 and before}
 
 
 def _argument_names(
@@ -243,9 +282,10 @@ def _check_declaration(name: object, function: object, risk: object) -> None:
 def _already_guarded(function: object) -> bool:
     """Whether a call of `function` asks for a decision already, at any depth of wrappers, methods and partials."""
     from ._shim import is_guarded
+    from ._signature import unfolded
 
     for _ in range(64):
-        if is_guarded(function):
+        if is_guarded(function) or is_guarded(unfolded(function).function):
             return True
         inner = getattr(function, "__dict__", {}).get("__wrapped__")
         if inner is None and isinstance(function, functools.partial):
@@ -272,10 +312,17 @@ def _check_injected(
             )
 
 
-def _texts(what: str, given: Iterable[str]) -> list[str]:
-    listed = [given] if isinstance(given, str) else list(given)
-    if isinstance(given, str) or not all(is_text(one) for one in listed):
-        raise ConfigurationError(f"`{what}` is a list of texts, not `{given!r}`", code="tool_invalid", kind="config")
+def _texts(what: str, tool: str, given: Iterable[str]) -> list[str]:
+    try:
+        listed = None if isinstance(given, (str, bytes)) else list(given)
+    except TypeError:
+        listed = None
+    if listed is None or not all(is_text(one) for one in listed):
+        raise ConfigurationError(
+            f"`{what}` of `{tool}` is a list of texts, not `{given!r}`; leave it out where there is none",
+            code="tool_invalid",
+            kind="config",
+        )
     return listed
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import _native
+from . import _native, _settings
 from ._errors import LedgerError
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
@@ -20,7 +20,7 @@ class Ledger:
     """
 
     def __init__(self, home: str | os.PathLike[str] | None = None) -> None:
-        self.home: str = _native.default_home() if home is None else os.fspath(home)
+        self.home: str = _native.default_home() if home is None else _settings.path("home", home) or ""
         """The directory it lies in."""
         # Only where nothing of a ledger is left: one that lost a file is there, and does not verify.
         if not any(os.path.exists(os.path.join(self.home, name)) for name in ("home.json", "index", "streams")):
@@ -33,13 +33,13 @@ class Ledger:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for stream, segment in self._segments():
-            yield from _lines(self._path(stream, segment, "jsonl"))
+            yield from _lines(self._path(stream, segment, "jsonl"), kind=str)
 
     def payloads(self, action_id: str) -> dict[str, Any]:
         """The values recorded beside a call, by the name of their part; `None` for one that was erased."""
         found: dict[str, Any] = {}
         for stream, segment in self._segments():
-            for line in _lines(self._path(stream, segment, "side")):
+            for line in _lines(self._path(stream, segment, "side"), action_id=str, part=str, salt=str, payload=object):
                 if line["action_id"] == action_id:
                     found[line["part"]] = None if not line["salt"].strip("0") else line["payload"]
         return found
@@ -73,7 +73,7 @@ class Ledger:
 
     def _segments(self) -> Iterator[tuple[str, int]]:
         """The segments in the order in which the index says they began."""
-        for line in _lines(os.path.join(self.home, "index")):
+        for line in _lines(os.path.join(self.home, "index"), kind=str, stream=str, segment=int):
             if line["kind"] == "opened":
                 yield line["stream"], line["segment"]
 
@@ -106,14 +106,41 @@ class Verification:
         return f"Verification(ok={self.ok}, {len(self.problems)} problems)"
 
 
-def _lines(path: str) -> Iterator[dict[str, Any]]:
-    """The whole lines of a file; the last one may still be being written."""
+def _lines(path: str, **members: type) -> Iterator[dict[str, Any]]:
+    """The whole lines of a file, which have at least these members; the last one may still be being written."""
     if not os.path.exists(path):
         return
-    with open(path, "rb") as file:
-        for line in file:
-            if line.endswith(b"\n"):
-                yield _parsed(line)
+    try:
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.endswith(b"\n"):
+                    yield _line(path, number, line, members)
+    except OSError as error:
+        raise LedgerError(
+            f"`{path}` cannot be read: {error.strerror}", code="ledger_io", kind="runtime", details={"path": path}
+        ) from error
+
+
+def _line(path: str, number: int, line: bytes, members: dict[str, type]) -> dict[str, Any]:
+    try:
+        found = _parsed(line)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, number, "is no valid json") from error
+    if not isinstance(found, dict):
+        raise _damaged(path, number, "is no json object")
+    for name, kind in members.items():
+        if name not in found or not isinstance(found[name], kind):
+            raise _damaged(path, number, f"has no `{name}` that can be read")
+    return found
+
+
+def _damaged(path: str, number: int, how: str) -> LedgerError:
+    return LedgerError(
+        f"`{path}`, line {number} {how}; `counterseal ledger verify` tells what became of it",
+        code="ledger_corrupt",
+        kind="integrity",
+        details={"path": path, "line": str(number)},
+    )
 
 
 def _parsed(text: str | bytes) -> dict[str, Any]:

@@ -17,6 +17,10 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "`observe`, `step_up`, `progressive` or `block`; only tightens unless the policy says `may_loosen`",
     ),
     "home": ("COUNTERSEAL_HOME", "the directory that the processes of one agent share"),
+    "checkpoints": (
+        "COUNTERSEAL_CHECKPOINTS",
+        "file outside the home to which every checkpoint is appended too, best where the program cannot change it later",
+    ),
     "require_policy": (
         "COUNTERSEAL_REQUIRE_POLICY",
         "`1` to refuse every call while the policy decides nothing, `0` to allow and record it",
@@ -72,8 +76,20 @@ def path(name: str, argument: object) -> str | None:
     if isinstance(value, (str, os.PathLike)):
         found = os.fspath(value)
         if isinstance(found, str) and found:
-            return found
+            return _whole(name, found)
     raise invalid(name, value, "a path")
+
+
+def _whole(name: str, found: str) -> str:
+    """The path from the root on: the program may go to another directory later."""
+    if found.startswith("~"):
+        raise invalid(
+            name, found, "the path itself: `~` means something to a shell alone; `os.path.expanduser` knows it too"
+        )
+    try:
+        return os.path.abspath(found)
+    except OSError:
+        raise invalid(name, found, "a path from the root on, as the working directory is gone") from None
 
 
 def refuse_server(api_key: object, base_url: object) -> None:

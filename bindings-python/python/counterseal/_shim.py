@@ -11,11 +11,12 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from . import _native
+from ._waiting import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ._signature import Parameter
+    from ._signature import Held, Parameter
 
 _ITERABLE_COROUTINE = 0x100
 """`inspect.CO_ITERABLE_COROUTINE`: set by `types.coroutine`, kept for the guarded function."""
@@ -79,7 +80,8 @@ _KINDS = {
 
 _PREFIX = "_cs"
 _INSIDE = ("ticket", "result", "error", "iterator", "sent")
-_OUTSIDE = ("body", "admit", "wait", "pending", "failed", "returned", "exhausted", "base", "closing", "ended")
+_OUTSIDE = ("body", "admit", "wait", "resume", "pending", "failed", "returned", "exhausted", "base", "closing", "ended")
+_HELD = ("combined", "before", "keywords")
 
 
 def generated(
@@ -88,29 +90,38 @@ def generated(
     kind: str,
     parameters: Sequence[Parameter],
     handed: Sequence[str],
+    held: Held,
     underneath: types.FunctionType,
 ) -> types.FunctionType:
-    """A function with `parameters` that hands the arguments named in `handed` to `tool`, then calls `body`."""
+    """A function with `parameters` that hands the arguments named in `handed` to `tool`, then calls `body`.
+
+    Where `body` adds to `*args` and `**kwargs` what is `held`, the tool gets them with it, as the function underneath does.
+    """
+    from ._signature import combined
+
     names = _unused_names({parameter.name for parameter in parameters})
     keyword, template = _KINDS[kind]
     waits = kind in ("coroutine", "async_generator")
-    given = ", ".join(handed)
-    lines = [f"def make({', '.join(names[name] for name in _OUTSIDE)}):"]
+    whole = {one.name: _whole(one, held, names) for one in parameters}
+    given = ", ".join(whole[name] for name in handed)
+    lines = [f"def make({', '.join(names[name] for name in _OUTSIDE + _HELD)}):"]
     lines.append(f" {keyword} guarded({_declared(parameters)}):")
     lines.append(f"    {names['ticket']} = {names['admit']}({given})")
     if waits:
         lines.append(f"    if {names['ticket']}.__class__ is {names['pending']}:")
-        lines.append(f"        {names['ticket']} = await {names['wait']}({names['ticket']})")
+        lines.append(f"        await {names['wait']}({names['ticket']})")
+        lines.append(f"        {names['ticket']} = {names['resume']}({', '.join([names['ticket'], given])})")
     lines.append("    try:" + template.format(call=_passed(parameters), **names).rstrip())
     lines.append(" return guarded")
     namespace: dict[str, Any] = {}
     # Built from identifiers of the body's own code object and fixed text alone.
     exec(_compiled("\n".join(lines), underneath), namespace)  # noqa: S102
-    admit, admit_or_wait = tool.hooks()
+    admit, admit_or_wait, resume = tool.hooks()
     made = namespace["make"](
         body,
         admit_or_wait if waits else admit,
         on_disk,
+        resume,
         _native.Pending,
         _native.failed,
         _native.returned,
@@ -118,6 +129,9 @@ def generated(
         BaseException,
         GeneratorExit,
         StopAsyncIteration,
+        combined,
+        held.before,
+        held.keywords,
     )
     return types.FunctionType(made.__code__, underneath.__globals__, "guarded", None, made.__closure__)
 
@@ -134,25 +148,32 @@ def dressed(made: types.FunctionType, body: types.FunctionType) -> types.Functio
     made.__kwdefaults__ = None if body.__kwdefaults__ is None else dict(body.__kwdefaults__)
     for name in ("__name__", "__qualname__", "__module__", "__doc__"):
         setattr(made, name, getattr(body, name))
-    if hasattr(body, "__annotate__"):
-        # Evaluated when they are asked for, not here: a name in them may not exist yet.
-        made.__annotate__ = body.__annotate__  # type: ignore[attr-defined]
-    else:
-        made.__annotations__ = dict(body.__annotations__)
-    if hasattr(body, "__type_params__"):
-        made.__type_params__ = body.__type_params__  # type: ignore[attr-defined]
+    annotated_as(made, body)
     made.__dict__.update(body.__dict__)
     made.__wrapped__ = body  # type: ignore[attr-defined]
     return made
 
 
+def annotated_as(made: types.FunctionType, function: types.FunctionType) -> None:
+    """Gives it the type hints of the function it stands before."""
+    if hasattr(function, "__annotate__"):
+        # Evaluated when they are asked for, not here: a name in them may not exist yet.
+        made.__annotate__ = function.__annotate__  # type: ignore[attr-defined]
+    else:
+        made.__annotations__ = dict(function.__annotations__)
+    if hasattr(function, "__type_params__"):
+        made.__type_params__ = function.__type_params__  # type: ignore[attr-defined]
+
+
 def is_guarded(function: object) -> bool:
-    """Whether `function` itself, not something around it, was made here."""
+    """Whether `function` itself, or what it is a method of, was made here."""
     return tool_of(function) is not None
 
 
 def tool_of(function: object) -> _native.Tool | None:
     """The tool a guarded callable asks for."""
+    if isinstance(function, types.MethodType):
+        function = function.__func__
     if isinstance(function, _native.GuardedCallable):
         return function.tool
     if not isinstance(function, types.FunctionType):
@@ -179,7 +200,16 @@ def _unused_names(taken: set[str]) -> dict[str, str]:
     prefix = _PREFIX
     while any(name.startswith(prefix) for name in taken):
         prefix += "_"
-    return {name: f"{prefix}_{name}" for name in _INSIDE + _OUTSIDE}
+    return {name: f"{prefix}_{name}" for name in _INSIDE + _OUTSIDE + _HELD}
+
+
+def _whole(parameter: Parameter, held: Held, names: dict[str, str]) -> str:
+    """What the function underneath gets for the parameter."""
+    if parameter.kind == 2 and held.before:
+        return f"{names['combined']}({names['before']}, {parameter.name})"
+    if parameter.kind == 4 and held.keywords:
+        return f"{{**{names['keywords']}, **{parameter.name}}}"
+    return parameter.name
 
 
 def _declared(parameters: Sequence[Parameter]) -> str:
@@ -203,14 +233,3 @@ def _passed(parameters: Sequence[Parameter]) -> str:
     """The same parameters as a call passes them on."""
     forms = {0: "{0}", 1: "{0}", 2: "*{0}", 3: "{0}={0}", 4: "**{0}"}
     return ", ".join(forms[one.kind].format(one.name) for one in parameters)
-
-
-async def on_disk(pending: _native.Pending) -> _native.Ticket:
-    """Waits for the disk on another thread where an asyncio loop runs, so that the wait does not hold it up."""
-    import asyncio
-
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return pending.wait()
-    return await loop.run_in_executor(None, pending.wait)

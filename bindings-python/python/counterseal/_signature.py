@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 import types
+import unicodedata
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _METHOD_PARAMETERS = ("self", "cls")
 
@@ -30,9 +32,11 @@ class Analysed:
         kind: str,
         parameters: list[Parameter],
         behind: list[Parameter] | None,
-        constants: list[tuple[str, object]],
+        held: Held,
         injected: frozenset[str],
-        function: types.FunctionType,
+        hidden: frozenset[str],
+        receiver: str | None,
+        runs: Unfolded,
     ) -> None:
         self.kind = kind
         """`function`, `coroutine`, `generator` or `async_generator`."""
@@ -40,12 +44,18 @@ class Analysed:
         """What the guarded callable takes: exactly what the bare one takes."""
         self.behind = behind
         """The parameters of one that itself takes `*args, **kwargs`, where its `__signature__` says so."""
-        self.constants = constants
-        """Arguments that are the same in every call, which a partial holds."""
+        self.held = held
+        """Arguments that the body gets without the caller's doing."""
         self.injected = injected
         """Parameters that the program passes and that are no arguments."""
-        self.function = function
+        self.hidden = hidden
+        """Names among further keyword arguments that are none either."""
+        self.receiver = receiver
+        """A parameter that looks like the receiver of a method, which nothing bound yet."""
+        self.function: types.FunctionType = runs.function
         """The Python function underneath: where globals, names and documentation come from."""
+        self.body = runs.callable()
+        """What is called: nothing that the program changes later changes which arguments it gets."""
 
 
 def analysed(body: Callable[..., Any], inject: Sequence[str], *, static: bool = False) -> Analysed | None:
@@ -53,21 +63,94 @@ def analysed(body: Callable[..., Any], inject: Sequence[str], *, static: bool = 
 
     `static` says that it stands in a class and still has no receiver.
     """
-    function = _function_under(body)
-    if function is None:
+    runs = unfolded(body)
+    function = runs.function
+    if not isinstance(function, types.FunctionType):
         return None
-    kind = _kind(function)
-    injected = frozenset(inject) | _receiver(body, function, static)
-    if isinstance(body, types.FunctionType):
-        own = _own_parameters(body)
-        behind = _declared_parameters(body) if _says_otherwise(body) else None
-        if behind == own or not _takes_anything(own):
-            behind = None
-        return Analysed(kind, own, behind, [], injected, function)
-    declared = _declared_parameters(body)
-    if declared is None:
+    own = _own_parameters(function)
+    behind = _declared_parameters(function) if _takes_anything(own) and _says_otherwise(function) else None
+    behind = None if behind == own else behind
+    parameters = _left_over(own, runs)
+    if parameters is None or not all(_can_be_written(one.name) for one in parameters):
         return None
-    return Analysed(kind, declared, None, _held(body, declared, injected), injected, function)
+    receiver = _receiver(behind or own, runs, static)
+    return Analysed(
+        _kind(function),
+        parameters,
+        behind,
+        _held(own, runs, behind is not None),
+        frozenset(inject) | receiver,
+        # A keyword that only shares its name with a parameter which cannot be given by keyword is an argument.
+        frozenset(inject) - {one.name for one in own} if behind is None else frozenset(inject) | receiver,
+        next(iter(receiver - set(inject)), None) if behind is None and not runs.bound else None,
+        runs,
+    )
+
+
+class Held(NamedTuple):
+    """What partials and methods put among the arguments."""
+
+    constants: list[tuple[str, object]]
+    """Arguments that are the same in every call."""
+    before: tuple[object, ...]
+    """What comes before the caller's part of `*args`; holes are filled with the first of that."""
+    keywords: dict[str, object]
+    """Keywords that reach `**kwargs` where the caller does not give them."""
+
+
+class Unfolded(NamedTuple):
+    """What a call runs in the end, with what methods, partials and callable objects add to its arguments."""
+
+    function: Any
+    arguments: tuple[object, ...] = ()
+    keywords: Mapping[str, object] = types.MappingProxyType({})
+    bound: bool = False
+    """Whether the first argument is what the function is bound to."""
+
+    def callable(self) -> Callable[..., Any]:
+        """One object that runs it."""
+        if self.bound and len(self.arguments) == 1 and not self.keywords:
+            return types.MethodType(self.function, self.arguments[0])
+        if self.arguments or self.keywords:
+            return functools.partial(self.function, *self.arguments, **self.keywords)
+        run: Callable[..., Any] = self.function
+        return run
+
+
+_HOLE: object = getattr(functools, "Placeholder", object())
+"""What a partial holds in place of an argument that its caller gives by position; before Python 3.14 there is none."""
+
+
+def combined(held: tuple[object, ...], given: tuple[object, ...]) -> tuple[object, ...]:
+    """The positional arguments of a partial that holds `held` and is called with `given`."""
+    left = iter(given)
+    return (*(next(left, _HOLE) if one is _HOLE else one for one in held), *left)
+
+
+def unfolded(body: Any) -> Unfolded:
+    """What a call of `body` runs: through methods, partials and objects whose class has a plain `__call__`."""
+    found = Unfolded(body)
+    for _ in range(64):
+        body, arguments = found.function, found.arguments
+        # What a call of an object runs: looked up on its type, as Python does.
+        called = _class_attribute(type(body), "__call__")
+        if isinstance(body, functools.partial) and called is vars(functools.partial)["__call__"]:
+            found = Unfolded(body.func, combined(body.args, arguments), {**body.keywords, **found.keywords})
+        elif isinstance(body, types.MethodType):
+            found = Unfolded(body.__func__, (body.__self__, *arguments), found.keywords, True)
+        elif isinstance(body, (types.FunctionType, type)):
+            break
+        elif isinstance(called, types.FunctionType):
+            found = Unfolded(called, (body, *arguments), found.keywords, True)
+        elif isinstance(called, staticmethod):
+            found = Unfolded(called.__func__, arguments, found.keywords)
+        elif isinstance(called, classmethod):
+            found = Unfolded(called.__func__, (type(body), *arguments), found.keywords, True)
+        else:
+            break
+    if found.bound and not isinstance(found.function, types.FunctionType):
+        return found._replace(bound=False)
+    return found
 
 
 def declared_parameters(body: Callable[..., Any]) -> list[Parameter] | None:
@@ -75,31 +158,32 @@ def declared_parameters(body: Callable[..., Any]) -> list[Parameter] | None:
     known = isinstance(body, functools._lru_cache_wrapper)
     if not known and "__wrapped__" in getattr(body, "__dict__", {}):
         return None
+    if not isinstance(body, type) and not isinstance(
+        _class_attribute(type(body), "__call__"), types.WrapperDescriptorType
+    ):
+        # Python code of its class runs, in a way that is not known here: which of its parameters are given neither is.
+        return None
     return _declared_parameters(body, follow_wrapped=known)
 
 
 def cached_receiver(body: object, *, static: bool) -> frozenset[str]:
     """`self` or `cls` of a cached function that was defined in a class."""
     function = getattr(body, "__wrapped__", None) if isinstance(body, functools._lru_cache_wrapper) else None
-    return _receiver(function, function, static) if isinstance(function, types.FunctionType) else frozenset()
+    if not isinstance(function, types.FunctionType):
+        return frozenset()
+    return _receiver(_own_parameters(function), Unfolded(function), static)
 
 
-def _function_under(body: Any) -> types.FunctionType | None:
-    """The function that runs in the end: of a method, a partial or a callable object."""
-    for _ in range(64):
-        if isinstance(body, types.FunctionType):
-            return body
-        if isinstance(body, functools.partial):
-            body = body.func
-        elif isinstance(body, types.MethodType):
-            body = body.__func__
-        elif isinstance(body, (type, types.BuiltinFunctionType)):
-            return None
-        else:
-            # What a call of the object runs: looked up on its type, as Python does.
-            called = type(body).__call__ if callable(body) else None
-            return called if isinstance(called, types.FunctionType) else None
-    return None
+def _class_attribute(kind: type, name: str) -> object:
+    """What the class or one of its bases holds under `name`, unbound."""
+    return next((vars(one)[name] for one in kind.__mro__ if name in vars(one)), None)
+
+
+def _can_be_written(name: str) -> bool:
+    """Whether source code that uses the name means that very name: it folds some letters into others."""
+    return (
+        name.isidentifier() and not iskeyword(name) and (name.isascii() or unicodedata.normalize("NFKC", name) == name)
+    )
 
 
 def _kind(function: types.FunctionType) -> str:
@@ -112,15 +196,15 @@ def _kind(function: types.FunctionType) -> str:
     return "function"
 
 
-def _receiver(body: object, function: types.FunctionType, static: bool) -> frozenset[str]:
-    """`self` or `cls` of a function that was defined in a class; a bound method does not take it any more."""
-    if not isinstance(body, (types.FunctionType, functools.partial)) or not function.__code__.co_argcount:
+def _receiver(parameters: list[Parameter], runs: Unfolded, static: bool) -> frozenset[str]:
+    """The parameter of what a function is bound to, or `self` or `cls` of one that was defined in a class."""
+    if not parameters or parameters[0].kind > 1 or (static and not runs.bound):
         return frozenset()
-    outer = function.__qualname__.rpartition(".")[0]
+    first = parameters[0].name
+    if runs.bound:
+        return frozenset([first])
+    outer = runs.function.__qualname__.rpartition(".")[0]
     inside_class = bool(outer) and not outer.endswith("<locals>")
-    first = function.__code__.co_varnames[0]
-    if static:
-        return frozenset()
     return frozenset([first]) if inside_class and first in _METHOD_PARAMETERS else frozenset()
 
 
@@ -174,13 +258,44 @@ def _takes_anything(parameters: list[Parameter]) -> bool:
     return [one.kind for one in parameters] == [2, 4]
 
 
-def _held(body: object, declared: list[Parameter], injected: frozenset[str]) -> list[tuple[str, object]]:
-    """The arguments that a partial fixes by position: its signature no longer names them, but the body gets them."""
-    if not isinstance(body, functools.partial) or not body.args:
-        return []
-    taken = {one.name for one in declared} | injected
-    try:
-        bound = inspect.signature(body.func, follow_wrapped=False).bind_partial(*body.args)
-    except (TypeError, ValueError):
-        return []
-    return [(name, value) for name, value in bound.arguments.items() if name not in taken]
+def _left_over(own: list[Parameter], runs: Unfolded) -> list[Parameter] | None:
+    """The parameters that are left to the caller, as `inspect` says it of a partial; `None` where no call could succeed."""
+    if not runs.arguments and not runs.keywords:
+        return own
+    by_name = {name: value for name, value in runs.keywords.items() if _by_keyword(own, name)}
+    if len(by_name) < len(runs.keywords) and not any(one.kind == 4 for one in own):
+        return None
+
+    def declared() -> None: ...
+
+    declared.__signature__ = _signature(own)  # type: ignore[attr-defined]
+    return _declared_parameters(functools.partial(declared, *runs.arguments, **by_name))
+
+
+def _held(own: list[Parameter], runs: Unfolded, behind: bool) -> Held:
+    """The arguments that the function gets without the caller's doing, by how it gets them."""
+    constants: list[tuple[str, object]] = []
+    places = [one.name for one in own if one.kind < 2]
+    for place, value in enumerate(runs.arguments[: len(places)]):
+        if value is not _HOLE and not (runs.bound and place == 0):
+            constants.append((places[place], value))
+    before = runs.arguments[len(places) :]
+    if runs.bound and not places and not behind:
+        # The receiver is no argument, though the function takes it among any others.
+        before = before[1:]
+    return Held(constants, before, {name: value for name, value in runs.keywords.items() if not _by_keyword(own, name)})
+
+
+def _by_keyword(parameters: list[Parameter], name: str) -> bool:
+    return any(one.name == name and one.kind in (1, 3) for one in parameters)
+
+
+def _signature(parameters: list[Parameter]) -> inspect.Signature:
+    kinds = list(inspect._ParameterKind)
+    empty = inspect.Parameter.empty
+    return inspect.Signature(
+        [
+            inspect.Parameter(one.name, kinds[one.kind], default=one.default[0] if one.default else empty)
+            for one in parameters
+        ]
+    )

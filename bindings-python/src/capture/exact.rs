@@ -64,6 +64,30 @@ pub(super) unsafe fn value<'a>(object: *mut ffi::PyObject, budget: &mut Budget, 
     }
 }
 
+/// Whether the object is `None`, or of one of the exact types that [`value`] reads.
+///
+/// # Safety
+/// `object` is alive.
+#[expect(unsafe_code, reason = "compares the pointer of a type")]
+pub(super) unsafe fn is_data(object: *mut ffi::PyObject) -> bool {
+    // SAFETY: the caller's promise.
+    let kind = unsafe { ffi::Py_TYPE(object) };
+    // SAFETY: the singleton is alive as long as the interpreter.
+    let none = unsafe { ffi::Py_None() };
+    object == none
+        || [
+            &raw mut ffi::PyUnicode_Type,
+            &raw mut ffi::PyLong_Type,
+            &raw mut ffi::PyBool_Type,
+            &raw mut ffi::PyFloat_Type,
+            &raw mut ffi::PyDict_Type,
+            &raw mut ffi::PyList_Type,
+            &raw mut ffi::PyTuple_Type,
+            &raw mut ffi::PyBytes_Type,
+        ]
+        .contains(&kind)
+}
+
 /// The bytes of a `bytes`.
 ///
 /// # Safety

@@ -42,6 +42,11 @@ impl Failure {
         Self::refused(ErrorCode::ValueTooLarge, format!("has more than {} values", counterseal::value::MAX_VALUES))
     }
 
+    /// The value is not what it was when it was read.
+    pub(super) fn changed() -> Self {
+        Self::refused(ErrorCode::ValueUnreadable, "changed while it was read")
+    }
+
     /// What the program's code raised while a value was read. Its message is left out: it may quote the value.
     pub(crate) fn raised(py: Python<'_>, error: PyErr) -> Self {
         if !error.is_instance_of::<PyException>(py) {

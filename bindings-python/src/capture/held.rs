@@ -1,7 +1,8 @@
 //! The pass over objects of any type: everything read is copied, because the program's code may run in between.
 
+use super::seen::{self, Seen};
 use super::text::{digits, small_integer, text};
-use super::{Budget, Failure, MAX_DEPTH, Step, models, moments};
+use super::{Budget, Failure, MAX_DEPTH, Step, models, moments, same};
 use crate::outside;
 use counterseal::ErrorCode;
 use counterseal::value::{Value, decimal, key_text, map, sort_as_set};
@@ -14,17 +15,64 @@ use pyo3::types::{
 use std::borrow::Cow;
 
 /// One capture under way.
-pub(super) struct Reading<'py, 'b> {
+pub(super) struct Reading<'py> {
     pub(super) py: Python<'py>,
-    budget: &'b mut Budget,
+    budget: Budget,
     modules: Option<Bound<'py, PyDict>>,
+    seen: Vec<Seen<'py>>,
+    /// Each argument with how much had been seen before it.
+    arguments: Vec<(usize, String)>,
+    asked: bool,
 }
 
-impl<'py, 'b> Reading<'py, 'b> {
-    pub(super) fn new(py: Python<'py>, budget: &'b mut Budget) -> Self {
+impl<'py> Reading<'py> {
+    pub(super) fn new(py: Python<'py>, budget: Budget) -> Self {
         let modules = py.import("sys").and_then(|sys| sys.getattr("modules"));
         let modules = modules.ok().and_then(|modules| modules.cast_into::<PyDict>().ok());
-        Self { py, budget, modules }
+        Self { py, budget, modules, seen: Vec::new(), arguments: Vec::new(), asked: false }
+    }
+
+    /// What is read from here on belongs to the argument `name`.
+    pub(super) fn begin(&mut self, name: &str) {
+        self.arguments.push((self.seen.len(), name.to_owned()));
+    }
+
+    /// Notes something that can change, with what was in it.
+    pub(super) fn saw(&mut self, seen: Seen<'py>) {
+        self.seen.push(seen);
+    }
+
+    /// Whether code of the program answered for something that was read.
+    pub(super) const fn has_asked(&self) -> bool {
+        self.asked
+    }
+
+    /// Notes that code of the program answers.
+    pub(super) const fn asks(&mut self) {
+        self.asked = true;
+    }
+
+    /// Reads once more what was counted already, as code of the program gives it out.
+    pub(super) fn asked<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.asked = true;
+        let counted = std::mem::replace(&mut self.budget, Budget::new());
+        let answer = read(self);
+        self.budget = counted;
+        answer
+    }
+
+    /// Refuses the capture where something changed after it was read. None of the program's code runs.
+    pub(super) fn unchanged(&self) -> Result<(), Failure> {
+        for (place, seen) in self.seen.iter().enumerate() {
+            if !seen.holds().map_err(|error| Failure::raised(self.py, error))? {
+                let changed = Failure::changed();
+                return Err(match self.arguments.iter().rev().find(|(before, _)| *before <= place) {
+                    Some((_, name)) => changed.within(|| Step::Name(name.clone())),
+                    None => changed,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// A type of a module that the program has imported; nothing is imported here.
@@ -42,7 +90,12 @@ impl<'py, 'b> Reading<'py, 'b> {
     pub(super) fn value(&mut self, object: &Bound<'py, PyAny>, depth: u32) -> Result<Value<'static>, Failure> {
         self.budget.spend()?;
         if let Some(value) = self.scalar(object)? {
-            return Ok(value);
+            // Of these alone a class can be made that is data of its own besides.
+            let derived = object.is_instance_of::<PyString>()
+                || object.is_instance_of::<PyInt>()
+                || object.is_instance_of::<PyFloat>()
+                || matches!(value, Value::Bytes(_));
+            return if derived && models::declares_fields(object)? { Ok(opaque(object)) } else { Ok(value) };
         }
         if depth >= MAX_DEPTH {
             return Err(Failure::too_deep());
@@ -82,18 +135,18 @@ impl<'py, 'b> Reading<'py, 'b> {
         }))
     }
 
-    fn bytes(&self, object: &Bound<'py, PyAny>) -> Result<Option<Vec<u8>>, Failure> {
+    fn bytes(&mut self, object: &Bound<'py, PyAny>) -> Result<Option<Vec<u8>>, Failure> {
         if let Ok(bytes) = object.cast::<PyBytes>() {
             return Ok(Some(bytes.as_bytes().to_vec()));
         }
-        if let Ok(bytes) = object.cast::<PyByteArray>() {
-            return Ok(Some(bytes.to_vec()));
+        if !object.is_instance_of::<PyByteArray>() && !object.is_instance_of::<PyMemoryView>() {
+            return Ok(None);
         }
-        if object.is_instance_of::<PyMemoryView>() {
-            let copied = object.call_method0("tobytes").map_err(|error| Failure::raised(self.py, error))?;
-            return Ok(copied.cast::<PyBytes>().ok().map(|bytes| bytes.as_bytes().to_vec()));
+        let copied = seen::copied(object).map_err(|error| Failure::raised(self.py, error))?;
+        if let Some(bytes) = &copied {
+            self.saw(Seen::Bytes(object.clone(), bytes.clone()));
         }
-        Ok(None)
+        Ok(copied)
     }
 
     /// `kind.__str__(object)`: the type's own text, whatever a subclass overrides.
@@ -107,18 +160,38 @@ impl<'py, 'b> Reading<'py, 'b> {
             return self.member(object, depth);
         }
         if let Ok(dict) = object.cast::<PyDict>() {
-            // Copied, since reading an entry may run code that changes it.
-            let copied = dict.copy().map_err(|error| Failure::raised(self.py, error))?;
-            return self.entries(copied.iter(), depth);
+            let pairs = seen::pairs(dict)?;
+            self.saw(Seen::Dict(dict.clone(), pairs.clone()));
+            let stored = self.entries(pairs.into_iter(), depth)?;
+            if dict.is_exact_instance_of::<PyDict>() {
+                return Ok(stored);
+            }
+            let stored = self.agreed_dict(object, stored, depth)?;
+            return self.with_fields(object, stored, depth);
         }
         if let Ok(list) = object.cast::<PyList>() {
-            return self.items(list.iter(), depth);
+            let items = seen::items(list)?;
+            self.saw(Seen::List(list.clone(), items.clone()));
+            let stored = self.items(items.into_iter(), depth)?;
+            if list.is_exact_instance_of::<PyList>() {
+                return Ok(stored);
+            }
+            let stored = self.agreed_sequence(object, &self.py.get_type::<PyList>(), stored, depth)?;
+            return self.with_fields(object, stored, depth);
         }
         if let Ok(tuple) = object.cast::<PyTuple>() {
-            return match models::tuple_fields(tuple)? {
-                Some(names) => self.named(names.into_iter().zip(tuple.iter()), depth),
-                None => self.items(tuple.iter(), depth),
+            let stored = self.items(tuple.iter(), depth)?;
+            if tuple.is_exact_instance_of::<PyTuple>() {
+                return Ok(stored);
+            }
+            let stored = match (
+                self.agreed_sequence(object, &self.py.get_type::<PyTuple>(), stored, depth)?,
+                models::tuple_fields(tuple)?,
+            ) {
+                (Value::List(items), Some(names)) => map(names.into_iter().map(Cow::Owned).zip(items).collect())?,
+                (stored, _) => stored,
             };
+            return self.with_fields(object, stored, depth);
         }
         if object.is_instance_of::<PySet>() || object.is_instance_of::<PyFrozenSet>() {
             return self.set(object, depth);
@@ -129,23 +202,53 @@ impl<'py, 'b> Reading<'py, 'b> {
         if let Some(pairs) = models::mapping_items(self, object)? {
             return self.entries(pairs.into_iter(), depth);
         }
-        Ok(Value::Opaque(Cow::Owned(type_name(object))))
+        Ok(opaque(object))
     }
 
-    /// An enum member is its value; its name where the value has none.
+    /// What a container's class declares as fields beside what the container holds: both, unless they are at odds.
+    fn with_fields(
+        &mut self,
+        object: &Bound<'py, PyAny>,
+        stored: Value<'static>,
+        depth: u32,
+    ) -> Result<Value<'static>, Failure> {
+        if !models::declares_fields(object)? {
+            return Ok(stored);
+        }
+        let (Value::Map(mut entries), Some(fields)) = (stored, models::fields(self, object)?) else {
+            return Ok(opaque(object));
+        };
+        let Value::Map(fields) = self.named(fields.into_iter(), depth)? else { return Ok(opaque(object)) };
+        for (name, value) in fields {
+            match entries.iter().find(|(held, _)| *held == name) {
+                Some((_, held)) if same(held, &value)? => {}
+                Some(_) => return Ok(opaque(object)),
+                None => entries.push((name, value)),
+            }
+        }
+        Ok(map(entries)?)
+    }
+
+    /// An enum member is its value; its name where the value has none. One that is text or a number besides, and another
+    /// than its value, is neither.
     fn member(&mut self, object: &Bound<'py, PyAny>, depth: u32) -> Result<Value<'static>, Failure> {
         let inner = models::own_attribute(object, "_value_")?;
         let value = match inner {
             Some(inner) => self.value(&inner, depth + 1)?,
-            None => Value::Opaque(Cow::Owned(type_name(object))),
+            None => opaque(object),
         };
+        if let Some(itself) = mixed_in(object)?
+            && !same(&itself, &value)?
+        {
+            return Ok(opaque(object));
+        }
         match (&value, models::own_attribute(object, "_name_")?) {
             (Value::Opaque(_), Some(name)) => self.value(&name, depth + 1),
             _ => Ok(value),
         }
     }
 
-    fn items(
+    pub(super) fn items(
         &mut self,
         objects: impl Iterator<Item = Bound<'py, PyAny>>,
         depth: u32,
@@ -159,9 +262,18 @@ impl<'py, 'b> Reading<'py, 'b> {
 
     /// A set in the order of its elements' canonical bytes, since its own order means nothing.
     fn set(&mut self, object: &Bound<'py, PyAny>, depth: u32) -> Result<Value<'static>, Failure> {
-        let elements = models::set_elements(object).map_err(|error| Failure::raised(self.py, error))?;
-        let values = elements.iter().map(|element| self.value(element, depth + 1)).collect::<Result<_, _>>()?;
-        Ok(sort_as_set(values)?)
+        let elements = seen::set_elements(object).map_err(|error| Failure::raised(self.py, error))?;
+        let stored = self.unordered(&elements, depth)?;
+        self.saw(Seen::Set(object.clone(), elements));
+        if object.is_exact_instance_of::<PySet>() || object.is_exact_instance_of::<PyFrozenSet>() {
+            return Ok(stored);
+        }
+        let stored = self.agreed_set(object, &self.py.get_type::<PySet>(), stored, depth)?;
+        self.with_fields(object, stored, depth)
+    }
+
+    pub(super) fn unordered(&mut self, elements: &[Bound<'py, PyAny>], depth: u32) -> Result<Value<'static>, Failure> {
+        Ok(sort_as_set(elements.iter().map(|element| self.value(element, depth + 1)).collect::<Result<_, _>>()?)?)
     }
 
     fn named(
@@ -178,7 +290,7 @@ impl<'py, 'b> Reading<'py, 'b> {
         Ok(map(entries)?)
     }
 
-    fn entries(
+    pub(super) fn entries(
         &mut self,
         pairs: impl Iterator<Item = (Bound<'py, PyAny>, Bound<'py, PyAny>)>,
         depth: u32,
@@ -194,7 +306,11 @@ impl<'py, 'b> Reading<'py, 'b> {
     fn key(&mut self, key: &Bound<'py, PyAny>) -> Result<String, Failure> {
         if self.is_a(key, "enum", "Enum") {
             return match models::own_attribute(key, "_value_")? {
-                Some(inner) if inner.is_instance_of::<PyString>() => owned_text(&inner),
+                Some(inner) if inner.is_instance_of::<PyString>() => {
+                    let text = owned_text(&inner)?;
+                    let other = key.is_instance_of::<PyString>() && owned_text(key)? != text;
+                    if other { Err(bad_key(key)) } else { Ok(text) }
+                }
                 _ => Err(bad_key(key)),
             };
         }
@@ -222,7 +338,7 @@ fn bad_key(key: &Bound<'_, PyAny>) -> Failure {
 
 /// Whether the object's type is `kind` or derives from it, by the types alone: no `__subclasscheck__` runs.
 #[expect(unsafe_code, reason = "asks the interpreter about two types")]
-fn is_of(object: &Bound<'_, PyAny>, kind: &Bound<'_, PyType>) -> bool {
+pub(super) fn is_of(object: &Bound<'_, PyAny>, kind: &Bound<'_, PyType>) -> bool {
     // SAFETY: both are types and alive.
     unsafe { ffi::PyType_IsSubtype(ffi::Py_TYPE(object.as_ptr()), kind.as_type_ptr()) != 0 }
 }
@@ -245,7 +361,27 @@ fn whole(integer: &Bound<'_, PyInt>) -> Result<Value<'static>, Failure> {
     }
 }
 
+/// What an enum member is besides a member: the text, number or bytes that its class derives from.
+fn mixed_in(object: &Bound<'_, PyAny>) -> Result<Option<Value<'static>>, Failure> {
+    Ok(if object.is_instance_of::<PyString>() {
+        Some(Value::Str(Cow::Owned(owned_text(object)?)))
+    } else if let Ok(integer) = object.cast::<PyInt>() {
+        Some(whole(integer)?)
+    } else if let Ok(float) = object.cast::<PyFloat>() {
+        Some(Value::Float(float.value()))
+    } else if let Ok(bytes) = object.cast::<PyBytes>() {
+        Some(Value::Bytes(Cow::Owned(bytes.as_bytes().to_vec())))
+    } else {
+        None
+    })
+}
+
+/// An object that is shown by the name of its type alone.
+pub(super) fn opaque(object: &Bound<'_, PyAny>) -> Value<'static> {
+    Value::Opaque(Cow::Owned(type_name(object)))
+}
+
 /// `module.qualified_name` of the object's type.
-pub(super) fn type_name(object: &Bound<'_, PyAny>) -> String {
+fn type_name(object: &Bound<'_, PyAny>) -> String {
     object.get_type().fully_qualified_name().map_or_else(|_| "unknown".to_owned(), |name| name.to_string())
 }

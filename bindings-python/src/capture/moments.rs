@@ -8,7 +8,7 @@ use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 
 /// Canonical text of a point in time, a local date-time, a date or a time of day; `None` for anything else.
-pub(super) fn read<'py>(reading: &Reading<'py, '_>, object: &Bound<'py, PyAny>) -> Result<Option<String>, Failure> {
+pub(super) fn read<'py>(reading: &Reading<'py>, object: &Bound<'py, PyAny>) -> Result<Option<String>, Failure> {
     let raised = |error| Failure::raised(reading.py, error);
     if reading.is_a(object, "datetime", "datetime") {
         let class = class(object, "datetime").map_err(raised)?;

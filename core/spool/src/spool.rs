@@ -119,12 +119,7 @@ impl Spool {
         patience: Duration,
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<u64, AppendError> {
-        if !self.is_ours() {
-            return Err(AppendError::Forked);
-        }
-        if length > self.limit() {
-            return Err(AppendError::TooLarge { size: length, limit: self.limit() });
-        }
+        self.takes(length)?;
         match &self.store {
             Store::Ring(ring) => {
                 let reserved = match ring.reserve(length) {
@@ -137,6 +132,47 @@ impl Spool {
             }
             Store::Plain(plain) => self.append_plain(plain, kind, length, patience, fill),
         }
+    }
+
+    /// As [`Spool::append`] where there is room now; `None`, and nothing is counted, where there is none. For callers that give
+    /// something up before they wait, with [`Spool::wait_for_room`].
+    ///
+    /// # Errors
+    /// [`AppendError::Forked`], [`AppendError::TooLarge`], [`AppendError::Io`].
+    #[inline]
+    pub fn try_append(
+        &self,
+        kind: u8,
+        length: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<Option<u64>, AppendError> {
+        self.takes(length)?;
+        match &self.store {
+            Store::Ring(ring) => Ok(ring.reserve(length).map(|reserved| {
+                ring.fill(reserved, kind, length, fill);
+                self.doorbell.after_append(reserved.pressed);
+                reserved.end
+            })),
+            Store::Plain(plain) => {
+                let end = plain.append(kind, length, fill)?;
+                if let Some(end) = end {
+                    self.doorbell.after_append(end.saturating_sub(plain.tail()) >= plain.capacity() / 2);
+                }
+                Ok(end)
+            }
+        }
+    }
+
+    /// Whether this process may append a record of `length` bytes at all.
+    #[inline]
+    fn takes(&self, length: usize) -> Result<(), AppendError> {
+        if !self.is_ours() {
+            return Err(AppendError::Forked);
+        }
+        if length > self.limit() {
+            return Err(AppendError::TooLarge { size: length, limit: self.limit() });
+        }
+        Ok(())
     }
 
     #[cold]
@@ -175,21 +211,39 @@ impl Spool {
         self.waits.fetch_add(1, Ordering::Relaxed);
         let deadline = Instant::now().checked_add(patience).unwrap_or_else(Instant::now);
         loop {
-            if self.is_sealed() {
-                return Err(AppendError::Sealed);
-            }
-            self.doorbell.ring();
-            if !self.room.wait(deadline, || self.has_room(length) || self.is_sealed()) {
-                match &self.store {
-                    Store::Ring(ring) => ring.refuse(),
-                    Store::Plain(plain) => plain.refuse(),
-                };
-                return Err(AppendError::Full);
-            }
+            self.room_until(length, deadline)?;
             if let Some(done) = attempt() {
                 return Ok(done);
             }
         }
+    }
+
+    /// Waits as [`Spool::append`] does after [`Spool::try_append`] found no room; then it is tried again, as other producers
+    /// may be faster. Each call counts as a wait.
+    ///
+    /// # Errors
+    /// [`AppendError::Full`] where there is none at `deadline`, which is counted; [`AppendError::Sealed`],
+    /// [`AppendError::Forked`].
+    #[cold]
+    pub fn wait_for_room(&self, length: usize, deadline: Instant) -> Result<(), AppendError> {
+        self.takes(length)?;
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        self.room_until(length, deadline)
+    }
+
+    fn room_until(&self, length: usize, deadline: Instant) -> Result<(), AppendError> {
+        if self.is_sealed() {
+            return Err(AppendError::Sealed);
+        }
+        self.doorbell.ring();
+        if !self.room.wait(deadline, || self.has_room(length) || self.is_sealed()) {
+            match &self.store {
+                Store::Ring(ring) => ring.refuse(),
+                Store::Plain(plain) => plain.refuse(),
+            };
+            return Err(AppendError::Full);
+        }
+        Ok(())
     }
 
     fn has_room(&self, length: usize) -> bool {

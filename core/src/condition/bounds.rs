@@ -49,7 +49,7 @@ impl Relation {
     }
 
     /// The same said from the other side: `1 < x` is `x > 1`.
-    const fn turned(self) -> Self {
+    pub(super) const fn turned(self) -> Self {
         match self {
             Self::Equal | Self::NotEqual => self,
             Self::Less => Self::Greater,
@@ -60,7 +60,7 @@ impl Relation {
     }
 
     /// What `!(…)` of it is; a comparison that fails stays failed either way.
-    const fn negated(self) -> Self {
+    pub(super) const fn negated(self) -> Self {
         match self {
             Self::Equal => Self::NotEqual,
             Self::NotEqual => Self::Equal,

@@ -6,7 +6,7 @@ use super::lists::Lists;
 use super::node::Node;
 use super::scope::{Budget, Scope};
 use super::types::ArgumentTypes;
-use super::{Condition, ConditionError, Facts, Outcome, fence, span};
+use super::{Condition, ConditionError, Facts, Outcome, demands, fence, span};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
@@ -121,6 +121,20 @@ impl Compiled {
     pub fn contradiction(&self) -> Option<(Bound, Bound)> {
         let bounds = self.bounds();
         bounds::contradiction(&bounds).map(|(one, other)| (one.clone(), other.clone()))
+    }
+}
+
+impl Compiled {
+    /// Why it holds of no call, where that is certain.
+    #[must_use]
+    pub fn never_holds(&self) -> Option<String> {
+        demands::never(&self.node)
+    }
+
+    /// Whether it is certain to hold, and not to fail, wherever `when` holds: as its `unless` it leaves nothing of it.
+    #[must_use]
+    pub fn covers(&self, when: &Self) -> bool {
+        demands::covers(&self.node, &when.node)
     }
 }
 
@@ -331,5 +345,100 @@ mod tests {
         let once =
             untyped("args.s.contains(\"b\") || args.s.matches(\"b$\") || glob(\"*b\", args.s)").expect("accepted");
         assert_eq!(once.evaluate(&Facts::of_call(&args)), Outcome::False);
+    }
+
+    #[test]
+    fn what_never_holds_is_known_and_nothing_else_is_refused() {
+        for never in [
+            "int(args.n) > 5 && int(args.n) < 3",
+            "double(args.n) > 5.0 && double(args.n) < 5.0",
+            "string(args.a) == \"a\" && string(args.a) == \"b\"",
+            "timestamp(args.t) < timestamp(\"2026-01-01T00:00:00Z\") && timestamp(args.t) > timestamp(\"2026-01-02T00:00:00Z\")",
+            "size(args.x) > 5 && size(args.x) < 2",
+            "url_host(args.u) == \"a.com\" && url_host(args.u) == \"b.com\"",
+            "size(args.x) < 0",
+            "args.b && !args.b",
+            "has(args.x) && !has(args.x)",
+            "!(args.n <= 5 || args.n >= 3)",
+            "int(args.n) in [1, 2] && int(args.n) == 3",
+            "int(args.n) in [1, 2] && !(int(args.n) in [2, 1, 3])",
+            "args.f ? false : false",
+            "args.n > 5 && (args.n < 3 || args.n < 2)",
+            "int(args.n) > 5 && int(args.n) < 6",
+            "int(args.n) == 1.5",
+            "int(args.n) > 9.3e18",
+            "size(args.x) == 1.5",
+            "int(args.n) in [1] && int(args.n) in [2]",
+            "args.n < args.n",
+            "string(args.a) != string(args.a)",
+            "args.a < \"\"",
+            "args.l.exists(x, x > 5 && x < 3)",
+            "args.a == null && args.a > 5",
+            "args.a > 5 && args.a > \"a\"",
+            "(args.f || args.g) && !args.f && !args.g",
+        ] {
+            assert!(untyped(never).expect(never).never_holds().is_some(), "{never}");
+        }
+        for never in [
+            "args.count == 1.5",
+            "args.count > 9.3e18",
+            "string(args.count) == \"01\"",
+            "args.count > 5 && args.count < 6",
+        ] {
+            assert!(typed(never).expect(never).never_holds().is_some(), "{never}");
+        }
+        for possible in [
+            "args.n > 5 && args.n < 6",
+            "int(args.n) >= 5 && int(args.n) <= 5",
+            "int(args.n) > 5 && int(args.n) < 7",
+            "string(args.a) > \"a\" && string(args.a) < \"b\"",
+            "string(args.a) != \"a\" && string(args.a) != \"b\"",
+            "args.f && !args.g",
+            "has(args.x) && !has(args.y)",
+            "args.n > 5 || args.n < 3",
+            "!(args.n <= 3 || args.n >= 5)",
+            "int(args.n) in [1, 2] && int(args.n) == 2",
+            "int(args.n) in [1, 2] && !(int(args.n) in [2])",
+            "!(string(args.a) in lists.own) && string(args.a) == \"a\"",
+            "args.f ? false : args.g",
+            "args.a != null && args.a > 5",
+            "size(args.x) == 0",
+            "size(args.x) == 1.0",
+            "args.n <= args.n",
+            "args.a <= \"\"",
+            "args.l.exists(x, x > 5) && args.l.exists(x, x < 3)",
+            "args.l[0] > 5 && args.l[1] < 3",
+            "args.f",
+            "args.a.startsWith(\"a\") && !args.a.endsWith(\"a\")",
+        ] {
+            assert_eq!(untyped(possible).expect(possible).never_holds(), None, "{possible}");
+        }
+        assert_eq!(typed("args.amount > 5 && args.amount < 6").expect("accepted").never_holds(), None);
+        assert_eq!(typed("string(args.count) == \"1\"").expect("accepted").never_holds(), None);
+    }
+
+    #[test]
+    fn an_exception_that_leaves_nothing_is_known() {
+        let covers = |when: &str, unless: &str| untyped(unless).expect(unless).covers(&untyped(when).expect(when));
+        for (when, unless) in [
+            ("args.n > 5", "args.n > 3"),
+            ("args.n > 5", "args.n > 5"),
+            ("args.n > 5 && args.f", "args.n > 9 || args.n < 10"),
+            ("int(args.n) == 2", "int(args.n) in [1, 2]"),
+            ("args.f", "args.f"),
+        ] {
+            assert!(covers(when, unless), "{when} unless {unless}");
+        }
+        for (when, unless) in [
+            ("args.n > 3", "args.n > 5"),
+            ("args.n > 5", "args.n > 3 && args.m > 3"),
+            ("args.n > 5", "args.m > 3"),
+            // where `args.m` is missing the exception fails, and the rule matches
+            ("args.n > 5", "args.n > 3 && (args.m > 1 || args.m <= 1)"),
+            ("args.n > 5 || args.f", "args.n > 3"),
+            ("args.n != null", "args.n > 3 || args.n <= 3"),
+        ] {
+            assert!(!covers(when, unless), "{when} unless {unless}");
+        }
     }
 }

@@ -17,11 +17,20 @@ impl Lists {
     /// Prepares the lists of a policy document.
     ///
     /// # Errors
-    /// An item is not text, a truth value, or a number that fits an `int` or a `double`. The error names list and item.
+    /// An item is not text, a truth value, or a number that fits an `int` or a `double`, or not of the kind of the first.
+    /// The error names list and item.
     pub fn new(lists: impl IntoIterator<Item = (String, Vec<Json>)>) -> Result<Self, ConditionError> {
         let mut by_name = BTreeMap::new();
         for (name, items) in lists {
             let mut scalars = Vec::with_capacity(items.len());
+            if let Some((odd, message)) = odd_one(&items) {
+                let item = items.get(odd).and_then(Json::as_str).map(str::to_owned);
+                return Err(ConditionError {
+                    message: format!("`lists.{name}`: {message}"),
+                    span: None,
+                    suggestion: Some(instead_of_odd(item.as_deref())),
+                });
+            }
             for (at, item) in items.into_iter().enumerate() {
                 let scalar = Scalar::from_json(item).ok_or_else(|| ConditionError {
                     message: format!(
@@ -48,6 +57,35 @@ impl Lists {
     }
 }
 
+/// What an item is; a list holds items of one kind, since those of another would never be met.
+fn kind(item: &Json) -> &'static str {
+    match item {
+        Json::Bool(_) => "a truth value",
+        Json::Number(_) => "a number",
+        _ => "text",
+    }
+}
+
+/// The place of the first item that is of another kind than the first, and the message about it.
+pub(crate) fn odd_one<'j>(items: impl IntoIterator<Item = &'j Json>) -> Option<(usize, String)> {
+    let mut kinds = items.into_iter().map(kind).enumerate();
+    let (_, first) = kinds.next()?;
+    let (place, odd) = kinds.find(|(_, kind)| *kind != first)?;
+    let at = place.saturating_add(1);
+    Some((place, format!("item {at} is {odd} and the first {first}, and a list holds items of one kind")))
+}
+
+/// What to write instead of an item of another kind, which is this text or no text.
+pub(crate) fn instead_of_odd(text: Option<&str>) -> String {
+    let text = text.unwrap_or_default();
+    let bare = text.replace('_', "");
+    if bare.len() < text.len() && bare.parse::<f64>().is_ok() {
+        format!("write `{bare}`")
+    } else {
+        "put every item in quotes, or none".to_owned()
+    }
+}
+
 /// An item of a list that the policy wrote.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Scalar {
@@ -65,6 +103,15 @@ impl Scalar {
             Json::Number(number) if number.is_f64() => number.as_f64().map(Self::Double),
             Json::Number(number) => number.as_i64().map(Self::Int),
             Json::Null | Json::Array(_) | Json::Object(_) => None,
+        }
+    }
+
+    /// What it is, for people.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "a truth value",
+            Self::Int(_) | Self::Double(_) => "a number",
+            Self::Text(_) => "text",
         }
     }
 
@@ -127,6 +174,11 @@ impl List {
         !self.doubles.is_empty() || self.items.iter().any(|item| matches!(item, Scalar::Double(_)))
     }
 
+    /// Its smallest number that no integer of 64 bits equals.
+    pub(super) fn no_integer(&self) -> Option<f64> {
+        self.doubles.first().copied()
+    }
+
     pub(super) fn has_texts(&self) -> bool {
         !self.texts.is_empty()
     }
@@ -166,13 +218,28 @@ mod tests {
 
     #[test]
     fn numbers_are_found_whatever_their_type() {
-        let list = list(json!([1, 2.5, 3.0, "x", true]));
+        let list = list(json!([1, 2.5, 3.0]));
         for found in [Seen::Int(1), Seen::Double(1.0), Seen::Decimal("1"), Seen::Double(2.5), Seen::Decimal("2.5")] {
             assert!(list.contains(&found), "{found:?}");
         }
-        assert!(list.contains(&Seen::Int(3)) && list.contains(&Seen::text("x")) && list.contains(&Seen::Bool(true)));
+        assert!(list.contains(&Seen::Int(3)));
         for absent in [Seen::Int(2), Seen::Double(2.0), Seen::text("1"), Seen::Bool(false), Seen::Decimal("2.50001")] {
             assert!(!list.contains(&absent), "{absent:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_holds_one_kind() {
+        for (items, odd, instead) in [
+            (json!([1234, "02139"]), "item 2 is text and the first a number", "put every item in quotes, or none"),
+            (json!(["a", "b", 1.5]), "item 3 is a number and the first text", "put every item in quotes, or none"),
+            (json!([5, "1_000"]), "item 2 is text and the first a number", "write `1000`"),
+            (json!([true, "y"]), "item 2 is text and the first a truth value", "put every item in quotes, or none"),
+        ] {
+            let Json::Array(items) = items else { panic!("an array") };
+            let refused = Lists::new([("a".to_owned(), items)]).expect_err("refused");
+            assert_eq!(refused.message, format!("`lists.a`: {odd}, and a list holds items of one kind"));
+            assert_eq!(refused.suggestion.as_deref(), Some(instead));
         }
     }
 

@@ -9,6 +9,7 @@ mod ask;
 mod bounds;
 mod check;
 mod compiled;
+mod demands;
 mod evaluate;
 mod failure;
 mod fence;
@@ -30,6 +31,7 @@ pub use lists::Lists;
 pub use session::{SessionView, Unknown};
 pub use types::{ArgumentType, ArgumentTypes};
 
+pub(crate) use lists::{instead_of_odd, odd_one};
 pub(crate) use types::MAX_SCHEMA_DEPTH;
 
 use crate::value::Value;

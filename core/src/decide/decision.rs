@@ -140,6 +140,7 @@ reason_codes! {
     ConditionFailed "condition_failed" "a condition could not be evaluated, which only tightens";
     MalformedArguments "malformed_arguments" "the arguments are not well-formed";
     CaptureFailed "capture_failed" "an argument could not be captured";
+    CallChanged "call_changed" "the arguments changed while the call waited";
     UnknownTag "unknown_tag" "the tool declares a tag that the policy's vocabulary does not have";
     BudgetExceeded "budget_exceeded" "a budget has not enough left";
     RateLimited "rate_limited" "a rate limit is reached";
@@ -155,7 +156,6 @@ reason_codes! {
     ApprovalUsed "approval_used" "the yes was used by another call that waited for the same";
     ApprovalOutdated "approval_outdated" "more has to be approved now than people were asked";
     ApprovalFailed "approval_failed" "people could not be asked, or their answer could not be used";
-    CallChanged "call_changed" "the arguments are not those that people said yes to";
     Unbindable "unbindable" "an argument has no value that people could agree to";
     Unrecorded "unrecorded" "the decision could not be recorded";
     Closed "closed" "the guard was closed";

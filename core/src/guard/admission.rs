@@ -23,7 +23,7 @@ use std::sync::atomic::Ordering;
 pub enum Admission {
     /// It may, once.
     Run(Ticket),
-    /// It may as soon as its record is on the disk.
+    /// It may as soon as its record is on the disk; or it may now, but had to wait for room.
     Sync(PendingSync),
     /// People are asked; decided again once they have answered ([`Asking::resume`]).
     Ask(Box<Asking>),
@@ -77,7 +77,6 @@ impl Guard {
             return refused(tool.plan().refusal(ReasonCode::Unrecorded, Some(why)), None);
         };
         let now = self.clock.now();
-        self.record_policy_once(now);
         with_buffer(|canonical| {
             let captured = captured(arguments, canonical);
             let recall = self.recall(context, now);
@@ -120,7 +119,7 @@ impl Guard {
         call: &RecordedCall<'_>,
         value: Option<&Value<'_>>,
         canonical: &[u8],
-    ) -> Result<Option<SyncTicket>, Error> {
+    ) -> Result<Option<Box<OnItsWay>>, Error> {
         let RecordedCall { action_id, now, decision, context, digest, approval } = *call;
         let plan = tool.plan();
         let arguments = match (value, decision.record.args) {
@@ -131,6 +130,9 @@ impl Guard {
         let annotations = context.annotations.as_deref().map(|bytes| redacted_canonical(plan.redaction(), bytes));
         let arguments = arguments.as_deref().map(|canonical| Part { name: "arguments", canonical });
         let annotations = annotations.as_deref().map(|canonical| Part { name: "annotations", canonical });
+        // From here on the arguments are not read any more: recording may have to wait for room, and what they are lent from
+        // may change meanwhile.
+        self.record_policy_once(now);
         let entry = |parts: &[Part<'_>]| {
             let decided = Decided {
                 action_id,
@@ -150,11 +152,9 @@ impl Guard {
                 parts,
                 durable: false,
             };
-            if decision.record.sync == RecordSync::Durable && decision.effect == Effect::Run {
-                self.ledger.decided_durable(&decided).map(Some)
-            } else {
-                self.ledger.decided(&decided).map(|()| None)
-            }
+            let durable = decision.record.sync == RecordSync::Durable && decision.effect == Effect::Run;
+            let waits = self.ledger.decided_unless_waiting(&decided, durable)?;
+            Ok(waits.map(|sync| on_its_way(sync, decided.digest)))
         };
         match (arguments, annotations) {
             (Some(arguments), Some(annotations)) => entry(&[arguments, annotations]),
@@ -168,7 +168,7 @@ impl Guard {
         tool: &Arc<Tool>,
         admitted: Admitted<'_>,
         decision: Cow<'_, Decision>,
-        recorded: Result<Option<SyncTicket>, Error>,
+        recorded: Result<Option<Box<OnItsWay>>, Error>,
     ) -> Admission {
         let Admitted { action_id, now, context, held } = admitted;
         if let Some(observer) = &self.observer {
@@ -185,7 +185,7 @@ impl Guard {
         };
         match (recorded, decision.effect) {
             (Ok(None), Effect::Run) => Admission::Run(ticket(held)),
-            (Ok(Some(sync)), Effect::Run) => Admission::Sync(PendingSync::new(ticket(held), sync)),
+            (Ok(Some(record)), Effect::Run) => Admission::Sync(PendingSync::new(ticket(held), record)),
             (Ok(_), Effect::Refused | Effect::Asked) => refused(decision.into_owned(), Some(action_id)),
             (Err(_), Effect::Run) if tool.plan().fail_mode() == FailMode::Open => {
                 count(&self.counters.unrecorded_run);
@@ -250,6 +250,19 @@ pub(super) struct Admitted<'a> {
     pub(super) held: Option<Box<Reservation>>,
 }
 
+/// A record that was not taken at once.
+#[derive(Debug)]
+pub(super) struct OnItsWay {
+    pub(super) sync: SyncTicket,
+    /// The call's digest in it.
+    pub(super) digest: Option<[u8; 32]>,
+}
+
+#[cold]
+fn on_its_way(sync: SyncTicket, digest: Option<[u8; 32]>) -> Box<OnItsWay> {
+    Box::new(OnItsWay { sync, digest })
+}
+
 /// What of a call goes into its record beside the tool and the values.
 pub(super) struct RecordedCall<'a> {
     pub(super) action_id: ActionId,
@@ -262,6 +275,7 @@ pub(super) struct RecordedCall<'a> {
 }
 
 /// The arguments with their canonical bytes in `canonical`, or why there are none.
+#[inline]
 pub(super) fn captured<'v>(
     arguments: Result<&'v Value<'v>, &Error>,
     canonical: &mut Vec<u8>,

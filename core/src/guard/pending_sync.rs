@@ -1,35 +1,75 @@
-//! A call that may run once its record is on the disk: a body cannot be reached without finishing the wait.
+//! A call that had to wait before its body: it cannot be reached without finishing the wait.
 
-use super::{Admission, Ticket};
-use crate::guard::Captured;
+use super::admission::{OnItsWay, captured, refused};
+use super::health::count;
+use super::scratch::with_buffer;
+use super::{Admission, Captured, Ticket};
+use crate::decide::{FailMode, ReasonCode};
+use crate::error::Error;
 use crate::ledger::{Outcome, SyncTicket};
+use crate::value::Value;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Permission that is not yet durable.
 ///
-/// Dropped without [`PendingSync::finish`], the call is recorded as `unknown`, as with any lost ticket.
+/// Dropped without [`PendingSync::finish`] or [`PendingSync::resume`], the call is recorded as `unknown`, as with any lost
+/// ticket.
 #[derive(Debug)]
 pub struct PendingSync {
     ticket: Ticket,
-    sync: SyncTicket,
+    record: Box<OnItsWay>,
 }
 
 impl PendingSync {
-    pub(super) const fn new(ticket: Ticket, sync: SyncTicket) -> Self {
-        Self { ticket, sync }
+    pub(super) const fn new(ticket: Ticket, record: Box<OnItsWay>) -> Self {
+        Self { ticket, record }
     }
 
-    /// Whether [`PendingSync::finish`] would answer at once.
+    /// What says when the record is on the disk, to wait for that elsewhere.
     #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.sync.is_done()
+    pub const fn sync(&self) -> &SyncTicket {
+        &self.record.sync
     }
 
     /// Waits until the record is on the disk, `timeout` at most; blocks the calling thread. A record that is not there by then
-    /// refuses the call, unless the tool's fail mode is `open`.
+    /// refuses the call, unless the tool's fail mode is `open`. For callers that own the arguments: nobody can have changed
+    /// them.
     #[must_use]
     pub fn finish(self, timeout: Duration) -> Admission {
-        match self.sync.wait(timeout) {
+        let waited = self.record.sync.wait(timeout);
+        self.released(waited)
+    }
+
+    /// Goes on after the wait came to `waited`, with the arguments as they are now, which whoever holds them may have changed:
+    /// others than those recorded are refused with [`ReasonCode::CallChanged`]. Otherwise as [`PendingSync::finish`].
+    #[must_use]
+    #[cold]
+    pub fn resume(self, waited: Result<(), Error>, arguments: Result<&Value<'_>, &Error>) -> Admission {
+        let guard = Arc::clone(self.ticket.guard());
+        let digest = || {
+            with_buffer(|canonical| {
+                captured(arguments, canonical)?;
+                Ok::<_, Error>(guard.key.call(self.ticket.tool().prefix(), canonical))
+            })
+        };
+        let (code, why) = match catch_unwind(AssertUnwindSafe(digest)) {
+            Ok(Ok(digest)) if self.record.digest == Some(digest) => return self.released(waited),
+            Ok(Ok(_)) => (ReasonCode::CallChanged, None),
+            Ok(Err(error)) => (ReasonCode::CallChanged, Some(Arc::from(error.message()))),
+            Err(_) => {
+                count(&guard.counters.panics);
+                (ReasonCode::Internal, None)
+            }
+        };
+        let (tool, action_id) = (Arc::clone(self.ticket.tool()), self.ticket.action_id());
+        self.ticket.complete(Outcome::Denied, &Captured::Nothing);
+        refused(tool.plan().refusal(code, why), Some(action_id))
+    }
+
+    fn released(self, waited: Result<(), Error>) -> Admission {
+        match waited {
             Ok(()) => Admission::Run(self.ticket.restarted()),
             Err(error) => self.ticket.unsynced(error.message()),
         }
@@ -44,7 +84,7 @@ impl Ticket {
     }
 
     fn unsynced(self, why: &str) -> Admission {
-        if self.tool().plan().fail_mode() == crate::decide::FailMode::Open {
+        if self.tool().plan().fail_mode() == FailMode::Open {
             self.guard().count_unrecorded_run();
             return Admission::Run(self.restarted());
         }

@@ -21,10 +21,18 @@ impl PolicyRecord {
 }
 
 impl Guard {
+    #[inline]
     pub(super) fn record_policy_once(&self, now: UnixNanos) {
         let process = generation();
+        if self.policy_record.recorded_in.load(Ordering::Relaxed) != process {
+            self.record_policy(now, process);
+        }
+    }
+
+    #[cold]
+    fn record_policy(&self, now: UnixNanos, process: u64) {
         let recorded_in = &self.policy_record.recorded_in;
-        if recorded_in.load(Ordering::Relaxed) == process || recorded_in.swap(process, Ordering::AcqRel) == process {
+        if recorded_in.swap(process, Ordering::AcqRel) == process {
             return;
         }
         let described = self.layers.describe();

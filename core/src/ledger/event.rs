@@ -14,6 +14,8 @@ pub struct Opened<'a> {
     pub product: (&'a str, &'a str),
     /// The home.
     pub home: HomeId,
+    /// The check value of the key with which the segment's digests are made; `None` where the key is gone.
+    pub digest_key: Option<[u8; 32]>,
 }
 
 /// A dead process's stream was taken over.

@@ -1,16 +1,23 @@
 //! The home: the directory that the processes of one agent share (`docs/formats.md` §3).
 
+mod locked;
+mod paths;
+mod streams;
+pub(crate) mod trust;
+
+pub use locked::HomeLock;
+
 use super::entropy::Entropy;
-use super::files::{io_error, key_text, open_file, read_file, read_key, sync_directory, write_whole};
-use super::id::{HomeId, StreamId};
-use super::index::{IndexLine, IndexTree};
+use super::files::{io_error, key_text, read_key, read_small, sync_directory, write_whole};
+use super::id::HomeId;
 use super::lock::FileLock;
 use super::note::VerifierKey;
 use crate::error::{Error, ErrorCode};
+use crate::value::digest::DigestKey;
 use ed25519_dalek::SigningKey;
-use std::fs::{DirBuilder, File};
+use std::fs::DirBuilder;
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -68,7 +75,8 @@ impl Home {
     pub fn open_or_create(path: &Path, entropy: &mut Entropy) -> Result<Self, Error> {
         let path = &absolute(path)?;
         make_directory(path)?;
-        check_trusted(path)?;
+        trust::check(path)?;
+        trust::check_secrets(path)?;
         if let Some(home) = Self::read(path)? {
             return Ok(home);
         }
@@ -92,7 +100,7 @@ impl Home {
             .with("path", path.display())
         };
         match std::fs::metadata(path) {
-            Ok(_) => check_trusted(path)?,
+            Ok(_) => trust::check(path)?,
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(missing()),
             Err(error) => return Err(io_error(path, "read", &error)),
         }
@@ -103,7 +111,7 @@ impl Home {
         // the program may change its working directory, and its records must not move with it
         let path = &absolute(path)?;
         let file = path.join("home.json");
-        let text = match read_file(&file) {
+        let text = match read_small(&file) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io_error(&file, "read", &error)),
@@ -226,125 +234,9 @@ impl Home {
         })
     }
 
-    fn digest_key_path(&self) -> PathBuf {
-        self.path.join("digest.key")
-    }
-
-    pub(crate) fn keys_path(&self) -> PathBuf {
-        self.path.join("keys")
-    }
-
-    pub(crate) fn current_key_path(&self) -> PathBuf {
-        self.path.join("keys/current")
-    }
-
-    pub(crate) fn next_key_path(&self) -> PathBuf {
-        self.path.join("keys/next")
-    }
-
-    /// The index.
-    #[must_use]
-    pub fn index_path(&self) -> PathBuf {
-        self.path.join("index")
-    }
-
-    /// The checkpoints.
-    #[must_use]
-    pub fn checkpoints_path(&self) -> PathBuf {
-        self.path.join("checkpoints")
-    }
-
-    /// The directory of all streams.
-    #[must_use]
-    pub fn streams_path(&self) -> PathBuf {
-        self.path.join("streams")
-    }
-
-    /// The directory of a stream.
-    #[must_use]
-    pub fn stream_path(&self, stream: StreamId) -> PathBuf {
-        self.streams_path().join(stream.to_string())
-    }
-
-    /// The file whose lock says that a stream's process lives.
-    #[must_use]
-    pub fn stream_lock_path(&self, stream: StreamId) -> PathBuf {
-        self.stream_path(stream).join("lock")
-    }
-
-    /// A segment's file.
-    #[must_use]
-    pub fn segment_path(&self, stream: StreamId, segment: u32) -> PathBuf {
-        self.stream_path(stream).join(format!("{segment:06}.jsonl"))
-    }
-
-    /// A segment's sidecar.
-    #[must_use]
-    pub fn sidecar_path(&self, stream: StreamId, segment: u32) -> PathBuf {
-        self.stream_path(stream).join(format!("{segment:06}.side"))
-    }
-
-    /// Makes the directory of a stream, 0700.
-    ///
-    /// # Errors
-    /// [`ErrorCode::HomeUnusable`] where it cannot be made.
-    pub fn make_stream(&self, stream: StreamId) -> Result<PathBuf, Error> {
-        let path = self.stream_path(stream);
-        make_directory(&path)?;
-        Ok(path)
-    }
-
-    /// The directory of approvals.
-    #[must_use]
-    pub fn approvals_path(&self) -> PathBuf {
-        self.path.join("approvals")
-    }
-
-    /// Makes the directory of approvals, 0700, if it is not there.
-    ///
-    /// # Errors
-    /// [`ErrorCode::HomeUnusable`] where it cannot be made.
-    pub fn make_approvals(&self) -> Result<(), Error> {
-        make_directory(&self.approvals_path())
-    }
-
-    /// All streams that have a directory, in the order of their ids.
-    ///
-    /// # Errors
-    /// [`ErrorCode::LedgerIo`] where the directory cannot be read.
-    pub fn streams(&self) -> Result<Vec<StreamId>, Error> {
-        let path = self.streams_path();
-        let entries = match std::fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(io_error(&path, "read", &error)),
-        };
-        let mut streams = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(|error| io_error(&path, "read", &error))?;
-            if let Some(stream) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
-                streams.push(stream);
-            }
-        }
-        streams.sort_unstable();
-        Ok(streams)
-    }
-
-    /// The numbers of a stream's segments, growing.
-    ///
-    /// # Errors
-    /// [`ErrorCode::LedgerIo`] where the stream's directory cannot be read.
-    pub fn segments(&self, stream: StreamId) -> Result<Vec<u32>, Error> {
-        let path = self.stream_path(stream);
-        let entries = std::fs::read_dir(&path).map_err(|error| io_error(&path, "read", &error))?;
-        let mut numbers = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(|error| io_error(&path, "read", &error))?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
-            numbers.extend(number.and_then(|number| number.parse::<u32>().ok()));
-        }
-        numbers.sort_unstable();
-        Ok(numbers)
+    /// The check value of the key of keyed digests; `None` where the key is missing or damaged.
+    pub(crate) fn digest_key_check(&self) -> Option<[u8; 32]> {
+        self.digest_key().ok().map(|mut key| DigestKey::new(&mut key).check_value())
     }
 
     /// Waits for the home's lock, under which the index, the keys and the checkpoints are written.
@@ -352,73 +244,7 @@ impl Home {
     /// # Errors
     /// [`ErrorCode::LedgerIo`] where the lock cannot be taken.
     pub fn lock(&self) -> Result<HomeLock<'_>, Error> {
-        Ok(HomeLock { home: self, _lock: FileLock::acquire(&self.path.join("lock"))? })
-    }
-}
-
-/// The home's lock, held until this is dropped.
-#[derive(Debug)]
-pub struct HomeLock<'a> {
-    home: &'a Home,
-    _lock: FileLock,
-}
-
-impl HomeLock<'_> {
-    /// The home that is locked.
-    #[must_use]
-    pub const fn home(&self) -> &Home {
-        self.home
-    }
-
-    /// Brings `tree` up to what other processes added to the index, cutting a line that a dead one left torn.
-    ///
-    /// # Errors
-    /// [`ErrorCode::LedgerIo`] where the disk fails, [`ErrorCode::LedgerCorrupt`] where the index became shorter.
-    pub fn catch_up(&self, tree: &mut IndexTree) -> Result<(), Error> {
-        self.open_index(tree).map(|_| ())
-    }
-
-    /// Appends lines to the index and syncs it. A line torn by a dead process is cut first; a failed append is undone by
-    /// the next one, since lines are written where `tree` ends.
-    ///
-    /// # Errors
-    /// As [`Self::catch_up`].
-    pub fn append_index(&self, tree: &mut IndexTree, lines: &[IndexLine]) -> Result<(), Error> {
-        let path = self.home.index_path();
-        let file = self.open_index(tree)?;
-        let mut text = Vec::new();
-        for line in lines {
-            text.extend_from_slice(&line.render());
-            text.push(b'\n');
-        }
-        file.write_all_at(&text, tree.bytes()).map_err(|error| io_error(&path, "written", &error))?;
-        file.sync_data().map_err(|error| io_error(&path, "synced", &error))?;
-        tree.extend(&text);
-        Ok(())
-    }
-
-    fn open_index(&self, tree: &mut IndexTree) -> Result<File, Error> {
-        let path = self.home.index_path();
-        let file = open_file(&path)?;
-        let size = file.metadata().map_err(|error| io_error(&path, "read", &error))?.len();
-        let Some(new) = size.checked_sub(tree.bytes()) else {
-            return Err(Error::new(
-                ErrorCode::LedgerCorrupt,
-                format!(
-                    "the index `{}` lost lines while it was in use; run `counterseal ledger verify`",
-                    path.display()
-                ),
-            )
-            .with("path", path.display()));
-        };
-        if new > 0 {
-            let mut added = vec![0; usize::try_from(new).unwrap_or(usize::MAX)];
-            file.read_exact_at(&mut added, tree.bytes()).map_err(|error| io_error(&path, "read", &error))?;
-            if tree.extend(&added) > 0 {
-                file.set_len(tree.bytes()).map_err(|error| io_error(&path, "written", &error))?;
-            }
-        }
-        Ok(file)
+        HomeLock::acquire(self)
     }
 }
 
@@ -437,7 +263,6 @@ fn make_directory(path: &Path) -> Result<(), Error> {
     })
 }
 
-/// Whoever can write into the home can replace its files, and whoever owns it can make it writable.
 /// The path from the root. `~` is the shell's word: here it would become a folder of that name.
 fn absolute(path: &Path) -> Result<PathBuf, Error> {
     let unusable = |why: String| {
@@ -448,37 +273,4 @@ fn absolute(path: &Path) -> Result<PathBuf, Error> {
         return Err(unusable("`~` is not expanded; write the path out".to_owned()));
     }
     std::path::absolute(path).map_err(|error| unusable(error.to_string()))
-}
-
-fn check_trusted(path: &Path) -> Result<(), Error> {
-    let unusable = |what: String| Error::new(ErrorCode::HomeUnusable, what).with("path", path.display());
-    let found = std::fs::metadata(path).map_err(|error| io_error(path, "read", &error))?;
-    if !found.is_dir() {
-        return Err(unusable(format!("the home `{}` is not a directory; choose another home", path.display())));
-    }
-    if found.uid() != rustix::process::geteuid().as_raw() {
-        return Err(unusable(format!(
-            "the home `{}` belongs to user {} and this process to user {}; use a home of your own",
-            path.display(),
-            found.uid(),
-            rustix::process::geteuid().as_raw()
-        )));
-    }
-    if found.mode() & 0o022 != 0 {
-        return Err(unusable(format!(
-            "others can write into the home `{}` (mode {:03o}); run `chmod 700` on it and verify it",
-            path.display(),
-            found.mode() & 0o777
-        )));
-    }
-    for inside in ["keys", "streams", "approvals"] {
-        let inside = path.join(inside);
-        if std::fs::symlink_metadata(&inside).is_ok_and(|entry| !entry.is_dir()) {
-            return Err(unusable(format!(
-                "`{}` is not a directory of the home itself; restore it or choose another home",
-                inside.display()
-            )));
-        }
-    }
-    Ok(())
 }

@@ -25,6 +25,16 @@ pub(crate) struct Live {
     pub(crate) spool: Arc<Spool>,
     pub(crate) control: Arc<Control>,
     patience: Duration,
+    while_waiting: fn(&mut dyn FnMut()),
+}
+
+/// A record in the spool.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    /// Behind it.
+    pub(crate) position: u64,
+    /// Whether it had to wait for room, and other threads may have run meanwhile.
+    pub(crate) waited: bool,
 }
 
 impl Live {
@@ -65,12 +75,13 @@ impl Live {
             |error| Error::new(ErrorCode::LedgerIo, format!("the ledger's writer cannot be started: {error}")),
         )?;
         let generation = counterseal_spool::generation();
-        Ok(Self { stream, generation, spool, control, patience: options.patience })
+        let Options { patience, while_waiting, .. } = **options;
+        Ok(Self { stream, generation, spool, control, patience, while_waiting })
     }
 
-    /// Puts a record into the spool; the position behind it.
+    /// Puts a record into the spool.
     #[inline]
-    pub(crate) fn append(&self, record: &impl Record) -> Result<u64, Error> {
+    pub(crate) fn append(&self, record: &impl Record) -> Result<Taken, Error> {
         if self.control.gone.load(Ordering::Relaxed) {
             return Err(self.refused(&AppendError::Full));
         }
@@ -83,11 +94,26 @@ impl Live {
     }
 
     #[inline]
-    fn place(&self, record: &impl Record, omitted: Omitted, length: usize) -> Result<u64, AppendError> {
-        fn kind<R: Record>(_: &R) -> u8 {
-            R::KIND
+    fn place<R: Record>(&self, record: &R, omitted: Omitted, length: usize) -> Result<Taken, AppendError> {
+        let mut deadline = None;
+        loop {
+            let write = |place: &mut [u8]| record.write(omitted, &mut Place(place));
+            if let Some(position) = self.spool.try_append(R::KIND, length, write)? {
+                return Ok(Taken { position, waited: deadline.is_some() });
+            }
+            deadline = Some(self.room_made(length, deadline)?);
         }
-        self.spool.append(kind(record), length, self.patience, |place| record.write(omitted, &mut Place(place)))
+    }
+
+    /// Waits for room, until `deadline` or as long as the options say; when that is.
+    #[cold]
+    fn room_made(&self, length: usize, deadline: Option<Instant>) -> Result<Instant, AppendError> {
+        let begun = Instant::now();
+        let deadline = deadline.unwrap_or_else(|| begun.checked_add(self.patience).unwrap_or(begun));
+        // refused is what was never waited for
+        let mut outcome = Err(AppendError::Full);
+        (self.while_waiting)(&mut || outcome = self.spool.wait_for_room(length, deadline));
+        outcome.map(|()| deadline)
     }
 
     /// Leaves out parts, the largest first, until the record fits.
@@ -142,7 +168,7 @@ impl Live {
     }
 }
 
-/// A durable record on its way to the disk.
+/// A record on its way to the disk, where a call waits for that.
 #[derive(Debug, Clone)]
 pub struct SyncTicket {
     pub(crate) live: Arc<Live>,
@@ -150,6 +176,12 @@ pub struct SyncTicket {
 }
 
 impl SyncTicket {
+    /// Tells the spools of one process apart: records of the same one reach the disk in the order in which they were taken.
+    #[must_use]
+    pub fn queue(&self) -> usize {
+        Arc::as_ptr(&self.live).addr()
+    }
+
     /// Whether the disk has it. Never blocks.
     #[must_use]
     pub fn is_done(&self) -> bool {

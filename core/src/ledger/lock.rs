@@ -4,9 +4,10 @@
 //! releases it. So every lock file is opened through here, where a table of this process keeps at most one descriptor of
 //! each open and makes threads wait for each other. A forked child inherits no locks; it starts with an empty table.
 
+use super::files::open_regular;
 use crate::error::{Error, ErrorCode};
 use arc_swap::ArcSwap;
-use rustix::fs::{FlockOperation, OFlags, fcntl_lock};
+use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 use std::collections::BTreeSet;
@@ -106,8 +107,8 @@ impl FileLock {
         if held.contains(&(found.dev(), found.ino())) {
             return Ok(true);
         }
-        let file = open(OpenOptions::new().read(true).write(true), path)
-            .or_else(|_| open(OpenOptions::new().read(true), path))
+        let file = open_regular(OpenOptions::new().read(true).write(true), path)
+            .or_else(|_| open_regular(OpenOptions::new().read(true), path))
             .map_err(|error| unusable(path, &error))?;
         let other =
             fcntl_getlk(&file, &Flock::from(FlockType::ReadLock)).map_err(|error| unusable(path, &error.into()))?;
@@ -146,13 +147,9 @@ fn reserve(held: &BTreeSet<FileKey>, path: &Path) -> Result<Option<(File, FileKe
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(unusable(path, &error)),
     }
-    let file = open(OpenOptions::new().read(true).write(true).create(true).mode(0o600), path).map_err(io)?;
+    let file = open_regular(OpenOptions::new().read(true).write(true).create(true).mode(0o600), path).map_err(io)?;
     let opened = file.metadata().map_err(io)?;
     Ok(Some((file, (opened.dev(), opened.ino()))))
-}
-
-fn open(options: &mut OpenOptions, path: &Path) -> std::io::Result<File> {
-    options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> Error {

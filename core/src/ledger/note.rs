@@ -205,6 +205,42 @@ pub fn whole_notes(file: &[u8]) -> usize {
         .unwrap_or(0)
 }
 
+/// Whether `text` is what a kill can leave of a note by `origin`: its beginning and nothing else. An empty one is.
+#[must_use]
+pub fn is_torn_note(text: &[u8], origin: &str) -> bool {
+    type Follows = fn(u8) -> bool;
+    let base64: Follows = |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let digit: Follows = |byte| byte.is_ascii_digit();
+    let stamp: Follows = |byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'T' | b':' | b'.' | b'Z');
+    let none: Follows = |_| false;
+    let signature = format!("{SIGNATURE_LINE}{origin} ");
+    // of each line: how it begins, what may follow, and at most how much of that
+    let lines: [(&str, Follows, usize); 8] = [
+        (origin, none, 0),
+        ("", digit, 20),
+        ("", base64, 44),
+        ("next ", base64, 44),
+        ("time ", stamp, 30),
+        ("", none, 0),
+        (&signature, base64, 92),
+        ("", none, 0),
+    ];
+    let mut found = text.split(|byte| *byte == b'\n').peekable();
+    let mut expected = lines.into_iter();
+    while let Some(line) = found.next() {
+        let whole = found.peek().is_some();
+        let Some((start, follows, most)) = expected.next() else { return line.is_empty() && !whole };
+        let fits = match line.strip_prefix(start.as_bytes()) {
+            Some(rest) => rest.len() <= most && rest.iter().all(|byte| follows(*byte)),
+            None => !whole && start.as_bytes().starts_with(line),
+        };
+        if !fits {
+            return false;
+        }
+    }
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,5 +312,20 @@ mod tests {
         for cut in 1..=note.len() {
             assert_eq!(whole_notes(&file.as_bytes()[..file.len() - cut]), note.len() + 1, "{cut} bytes cut");
         }
+    }
+
+    #[test]
+    fn every_beginning_of_a_note_is_torn_and_nothing_else_is() {
+        let note = format!("{}\n", checkpoint().sign(&SigningKey::from_bytes(&[3; 32])));
+        let origin = "counterseal/00ff";
+        for cut in 0..=note.len() {
+            assert!(is_torn_note(note.as_bytes().get(..cut).unwrap(), origin), "cut at {cut}");
+            let strange = [note.as_bytes().get(..cut).unwrap(), b"!"].concat();
+            assert!(!is_torn_note(&strange, origin), "cut at {cut}");
+        }
+        for other in [&b"counterseal/EVIL EVIL"[..], b"counterseal/00fe", b"\n", b"\0\0", "\u{2014} ".as_bytes()] {
+            assert!(!is_torn_note(other, origin));
+        }
+        assert!(!is_torn_note(format!("{note}\n").as_bytes(), origin));
     }
 }

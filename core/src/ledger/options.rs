@@ -22,6 +22,9 @@ pub struct Options {
     pub checkpoint_age: Duration,
     /// How long a caller waits for room in a full spool before it is refused. Default 1 s.
     pub patience: Duration,
+    /// Runs the wait for room that it is given, once. A caller that holds what others need meanwhile gives it up in here: no
+    /// record that waits reads anything but what the ledger was handed. Default: just runs it.
+    pub while_waiting: fn(&mut dyn FnMut()),
     /// How long a caller of a durable record waits for the disk before it is told that it is not there. Default 10 s.
     pub sync_patience: Duration,
     /// Where checkpoints go besides the home.
@@ -40,6 +43,7 @@ impl Default for Options {
             checkpoint_records: 50_000,
             checkpoint_age: Duration::from_secs(60),
             patience: Duration::from_secs(1),
+            while_waiting: |wait| wait(),
             sync_patience: Duration::from_secs(10),
             sinks: Vec::new(),
             clock: Arc::new(Clock::System),

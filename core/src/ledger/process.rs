@@ -10,6 +10,7 @@ use super::home::Home;
 use super::id::StreamId;
 use super::live::{Live, SyncTicket};
 use super::options::Options;
+use super::ratchet::Ratchet;
 use super::sink::Outbox;
 use crate::clock::UnixNanos;
 use crate::error::{Error, ErrorCode};
@@ -36,21 +37,19 @@ impl Ledger {
     /// Opens the home at `home`, or makes it. Starts nothing: the stream and its writer begin with the first record.
     ///
     /// # Errors
-    /// As [`Home::open_or_create`].
+    /// As [`Home::open_or_create`]; [`ErrorCode::CheckpointKey`] where the home's key is missing or not the one that the last
+    /// checkpoint names; [`ErrorCode::LedgerIo`] where an outside sink cannot be written.
     pub fn open(home: &Path, options: Options) -> Result<Self, Error> {
-        Ok(Self::in_home(Home::open_or_create(home, &mut Entropy::system())?, options))
-    }
-
-    /// A ledger in a home that is open.
-    #[must_use]
-    pub fn in_home(home: Home, options: Options) -> Self {
-        Self {
+        let home = Home::open_or_create(home, &mut Entropy::system())?;
+        Ratchet::check(&home)?;
+        options.sinks.iter().try_for_each(|sink| sink.check(home.path()))?;
+        Ok(Self {
             home,
             options: Arc::new(options),
             live: ArcSwapOption::empty(),
             starting: AtomicU64::new(0),
             closed: AtomicBool::new(false),
-        }
+        })
     }
 
     /// Takes over the streams that dead processes left in a home: repairs their tails, takes what their spools held,
@@ -80,20 +79,33 @@ impl Ledger {
     pub fn decided<S: AsRef<str>>(&self, decided: &Decided<'_, S>) -> Result<(), Error> {
         let live = self.live()?;
         let Some(live) = live.as_ref() else { return Err(Self::closed_error()) };
-        let position = live.append(decided)?;
-        if decided.durable { live.wait_synced(position, self.options.sync_patience) } else { Ok(()) }
+        let taken = live.append(decided)?;
+        if decided.durable { live.wait_synced(taken.position, self.options.sync_patience) } else { Ok(()) }
     }
 
-    /// Records a decided call and gives a ticket that says when the disk has it, for callers that must not block.
+    /// Records a decided call without waiting for the disk. With `durable` it gives a ticket that says when the disk has the
+    /// record; without, one that is done already, and only where the record had to wait for room.
     ///
     /// # Errors
     /// As [`Ledger::decided`], but for the waiting.
-    pub fn decided_durable<S: AsRef<str>>(&self, decided: &Decided<'_, S>) -> Result<SyncTicket, Error> {
+    #[inline]
+    pub fn decided_unless_waiting<S: AsRef<str>>(
+        &self,
+        decided: &Decided<'_, S>,
+        durable: bool,
+    ) -> Result<Option<SyncTicket>, Error> {
         let live = self.live()?;
         let Some(live) = live.as_ref() else { return Err(Self::closed_error()) };
-        let position = live.append(decided)?;
-        live.spool.wake_consumer();
-        Ok(SyncTicket { live: Arc::clone(live), position })
+        let taken = live.append(decided)?;
+        let position = match (durable, taken.waited) {
+            (true, _) => {
+                live.spool.wake_consumer();
+                taken.position
+            }
+            (false, true) => 0,
+            (false, false) => return Ok(None),
+        };
+        Ok(Some(SyncTicket { live: Arc::clone(live), position }))
     }
 
     /// Records the end of a call.

@@ -47,15 +47,35 @@ impl Ratchet {
         }
         match read_key(&home.current_key_path())?.filter(|seed| fits(seed, &named)) {
             Some(seed) => Ok(Self { current: SigningKey::from_bytes(&seed) }),
-            None => Err(Error::new(
-                ErrorCode::CheckpointKey,
-                format!(
-                    "`{}` is not the key that the last checkpoint names; the ledger was put back from a copy or changed: run `counterseal ledger verify`",
-                    home.current_key_path().display()
-                ),
-            )
-            .with("path", home.current_key_path().display())),
+            None => {
+                let path = home.current_key_path();
+                let what = if path.exists() { "is not the key that the last checkpoint names" } else { "is missing" };
+                Err(Error::new(
+                    ErrorCode::CheckpointKey,
+                    format!(
+                        "`{}` {what}; the ledger was put back from a copy or changed: run `counterseal ledger verify`, and go on in another home",
+                        path.display()
+                    ),
+                )
+                .with("path", path.display()))
+            }
         }
+    }
+
+    /// Whether the home can be sealed: asked at start, since a key that is missing would otherwise show at the first
+    /// checkpoint, with records already written.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn check(home: &Home) -> Result<(), Error> {
+        // without the lock first: it may be held by a checkpoint, which moves the key and is waited for only then
+        let named =
+            last_note(home).ok().map(|note| note.map_or_else(|| home.first_key().clone(), |note| note.next_key()));
+        let current = read_key(&home.current_key_path()).ok().flatten();
+        if named.zip(current).is_some_and(|(named, seed)| fits(&seed, &named)) {
+            return Ok(());
+        }
+        Self::open(&home.lock()?).map(|_| ())
     }
 
     /// Draws the next key and puts it on the disk.

@@ -166,7 +166,7 @@ impl SegmentAppender {
             rotation: Rotation::Open,
         };
         sync_directory(&home.stream_path(stream))?;
-        let opened = Opened { stream, segment, product: PRODUCT, home: home.id() };
+        let opened = Opened { stream, segment, product: PRODUCT, home: home.id(), digest_key: home.digest_key_check() };
         appender.append(|renderer, out, at| renderer.opened(out, at, time, &opened));
         Ok(appender)
     }

@@ -2,7 +2,7 @@
 
 use super::files::{io_error, open_file};
 use super::note::whole_notes;
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use std::io::Read as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -15,14 +15,29 @@ pub enum Sink {
 }
 
 impl Sink {
-    /// Whether a note could be handed over now. Makes the file if it is missing.
+    /// The file at `path`, wherever the program may go later.
     ///
     /// # Errors
-    /// [`crate::ErrorCode::LedgerIo`].
-    pub fn check(&self) -> Result<(), Error> {
-        match self {
-            Self::File(path) => open_file(path).map(|_| ()),
+    /// [`ErrorCode::ConfigInvalid`] for a path that the shell would have to expand, or none.
+    pub fn at(path: &Path) -> Result<Self, Error> {
+        if path.starts_with("~") {
+            return Err(unusable(path, "`~` is not expanded; write the path out"));
         }
+        std::path::absolute(path).map(Self::File).map_err(|error| unusable(path, &error.to_string()))
+    }
+
+    /// Whether a note could be handed over now, to a place outside `home`. Makes the file if it is missing.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ConfigInvalid`] for a place in the home, [`ErrorCode::LedgerIo`] for one that cannot be written.
+    pub fn check(&self, home: &Path) -> Result<(), Error> {
+        let Self::File(path) = self;
+        // the file itself is made below; its directory tells where it lies, through whatever links
+        let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+        if folder.zip(home.canonicalize().ok()).is_some_and(|(folder, home)| folder.starts_with(home)) {
+            return Err(unusable(path, "it lies in the home, where it proves nothing; choose a place outside"));
+        }
+        open_file(path).map(|_| ())
     }
 
     /// Hands over a note and waits until it is safe there.
@@ -34,6 +49,11 @@ impl Sink {
             Self::File(path) => append(path, note),
         }
     }
+}
+
+fn unusable(path: &Path, why: &str) -> Error {
+    Error::new(ErrorCode::ConfigInvalid, format!("the file of checkpoints `{}` cannot be used: {why}", path.display()))
+        .with("path", path.display())
 }
 
 fn append(path: &Path, note: &str) -> Result<(), Error> {

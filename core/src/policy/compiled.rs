@@ -1,7 +1,7 @@
 //! A policy that was read and checked: what decisions are made on.
 
 use super::conditions::{Conditions, compile_all};
-use super::document::{Document, Record, Rule};
+use super::document::{Document, Record, Redact, Rule};
 use super::index::Index;
 use super::limiting::{self, Limit};
 use super::node::Node;
@@ -13,7 +13,7 @@ use super::words::Known;
 use super::{asking, reach, version, vocabulary};
 use crate::call::ToolSpec;
 use crate::condition::Lists;
-use crate::decide::{Enforcement, FailMode, Verdict};
+use crate::decide::{Enforcement, FailMode, RecordLevel, Verdict};
 use crate::error::ErrorCode;
 use crate::redact::Redaction;
 use std::collections::BTreeSet;
@@ -122,6 +122,9 @@ impl Policy {
             Lists::default()
         });
         let redact = document.redact;
+        if let (Some(redact), Some(record)) = (&redact, &document.record) {
+            redacts_nothing(redact, record, out);
+        }
         let (keys, detect) = redact.map_or((None, None), |redact| (redact.keys, redact.detect));
         let keys: Vec<String> = keys.unwrap_or_default().into_iter().map(|key| key.0.to_string()).collect();
         Self {
@@ -139,7 +142,7 @@ impl Policy {
             rules,
             lists,
             redaction: Redaction::new(&keys, &detect.unwrap_or_default()),
-            record: document.record,
+            record: document.record.map(|record| record.value),
             asks_session: false,
         }
     }
@@ -216,6 +219,17 @@ impl Policy {
     /// The limits that speak of `tool`, in order of their ids.
     pub(crate) fn limits_of<'p>(&'p self, tool: &'p ToolSpec, known: &'p Known) -> impl Iterator<Item = &'p Limit> {
         self.limits.iter().filter(|limit| limit.rule.selects(&tool.source, &tool.name, known))
+    }
+}
+
+/// Notes a policy that says what to take out of its records and then keeps all of it: one of the two is a slip.
+fn redacts_nothing(redact: &Redact, record: &Placed<Record>, out: &mut Problems) {
+    let something = redact.keys.as_ref().is_some_and(|keys| !keys.is_empty())
+        || redact.detect.as_ref().is_some_and(|detect| !detect.is_empty());
+    let full = Some(RecordLevel::Full);
+    if something && record.args == full && record.result == full {
+        let message = "`redact` takes nothing out where arguments and results are recorded in full";
+        out.instead(&record.at, message, "write `args: redacted`, and `full` for the tools that need it");
     }
 }
 

@@ -216,7 +216,15 @@ fn never_holds(rule: &Rule, conditions: &Conditions, out: &mut Problems) {
             let why = format!("no value of `{}` meets both of its bounds", one.path);
             let suggestion = format!("look at `{}` and `{}`", one.relation.as_str(), other.relation.as_str());
             never(&expression.at, why, &suggestion);
+        } else if let Some(why) = when.never_holds() {
+            never(&expression.at, why, "correct it, or take the rule out");
         }
+    }
+    if let (Some(expression), Some(unless), Some(when)) = (&rule.unless, &conditions.unless, &conditions.when)
+        && unless.covers(when)
+    {
+        let why = "its `unless` holds wherever its `when` does".to_owned();
+        never(&expression.at, why, "correct one of them, or take the rule out");
     }
     if let (Some(expression), Some(unless)) = (&rule.unless, &conditions.unless)
         && unless.constant() == Some(true)

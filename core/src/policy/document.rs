@@ -69,7 +69,7 @@ keys! {
         /// What is taken out of arguments and results before they are recorded.
         redact: Redact,
         /// How calls are recorded.
-        record: Record,
+        record: Placed<Record>,
     }
 }
 

@@ -81,7 +81,7 @@ impl ToolPattern {
     /// # Errors
     /// What is wrong with `text`, to follow the name of what it is, and what to write instead.
     pub(crate) fn new(text: &str) -> Result<Self, (&'static str, String)> {
-        names_nothing(text).map_or(Ok(()), |(wrong, instead)| Err((wrong, instead)))?;
+        names_nothing(text).or_else(|| no_glob(text)).map_or(Ok(()), Err)?;
         let pattern = Self::parse(text).map_err(|wrong| (wrong, "write a name such as `issue_refund`".to_owned()))?;
         match &pattern.source {
             // whatever else the source says, it has to fit that of some server
@@ -196,6 +196,37 @@ impl ToolPattern {
     }
 }
 
+/// Signs of a regular expression, or of a glob with sets and exceptions: nothing here reads them, so they would select nothing.
+fn no_glob(text: &str) -> Option<(&'static str, String)> {
+    const WRONG: &str = "has signs of a pattern that is not read: there are `*` and `?`";
+    let each = |names: &str, parted: char| {
+        let names = names.split(parted).filter(|name| !name.is_empty()).map(|name| format!("`{name}`"));
+        format!("write each name: {}", names.collect::<Vec<_>>().join(", "))
+    };
+    let plain = |text: &str| !text.is_empty() && !text.contains(SIGNS);
+    const SIGNS: [char; 10] = ['{', '}', '[', ']', '(', ')', '|', '^', '$', '\\'];
+    let anchored = text.trim_start_matches('^').trim_end_matches('$');
+    let delimited = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
+    let instead = if let Some(name) = text.strip_prefix('!') {
+        format!("nothing can be excepted: name the tools that are meant, and not `{name}`")
+    } else if let Some(name) = delimited {
+        format!("write `{name}`")
+    } else if !text.contains(SIGNS) {
+        return None;
+    } else if plain(anchored) {
+        format!("write `{anchored}`")
+    } else if let Some(names) =
+        text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).filter(|names| plain(names))
+    {
+        each(names, ',')
+    } else if plain(&anchored.replace('|', "")) {
+        each(anchored, '|')
+    } else {
+        "write each name, with `*` for any characters and `?` for one".to_owned()
+    };
+    Some((WRONG, instead))
+}
+
 /// A source that no tool can come from, and the spelling that was likely meant.
 fn names_nothing(text: &str) -> Option<(&'static str, String)> {
     let (source, name) = match text.split_once('/') {
@@ -280,6 +311,18 @@ mod tests {
             ("foo:bar/x", "write `mcp:bar/x` for a server's tool, `x` for the program's own"),
             ("mpc:files/*", "write `mcp:files/*` for a server's tool, `*` for the program's own"),
             ("h*:files/read", "write `mcp:files/read` for a server's tool, `read` for the program's own"),
+        ] {
+            let refused = ToolPattern::new(text).map(drop);
+            assert_eq!(refused.map_err(|(_, said)| said), Err(instead.to_owned()), "{text}");
+        }
+        for (text, instead) in [
+            ("{a,t}", "write each name: `a`, `t`"),
+            ("[st]", "write each name, with `*` for any characters and `?` for one"),
+            ("t|u", "write each name: `t`, `u`"),
+            ("^t$", "write `t`"),
+            ("/t/", "write `t`"),
+            ("!x", "nothing can be excepted: name the tools that are meant, and not `x`"),
+            ("crm\\..*", "write each name, with `*` for any characters and `?` for one"),
         ] {
             let refused = ToolPattern::new(text).map(drop);
             assert_eq!(refused.map_err(|(_, said)| said), Err(instead.to_owned()), "{text}");

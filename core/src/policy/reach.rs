@@ -5,6 +5,7 @@ use super::document::Rule;
 use super::pattern::{Bare, ToolPattern};
 use super::problem::{At, Problems};
 use super::read::Placed;
+use super::suggest::did_you_mean;
 use crate::decide::{Enforcement, Verdict};
 use crate::error::ErrorCode;
 use std::cell::Cell;
@@ -39,6 +40,9 @@ impl Steps {
 pub(crate) fn check(policy: &Policy, out: &mut Problems) {
     let steps = Steps(Cell::new(STEPS));
     let scope = policy.scope.as_deref().map(Scope::new);
+    if let Some(scope) = &scope {
+        tools_outside_scope(policy, scope, &steps, out);
+    }
     let walls = Walls::new(policy);
     for rule in &policy.rules {
         let any = empty_selectors(&rule.rule, "rule", out);
@@ -128,6 +132,11 @@ impl<'p> Scope<'p> {
         new
     }
 
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let named = self.exact.values().flatten();
+        named.chain(&self.patterns).map(|pattern| &**pattern.text())
+    }
+
     fn admits_some(&self, pattern: &ToolPattern, bare: Bare, steps: &Steps) -> bool {
         // once too many were compared the policy is refused, whatever comes out here
         let meets =
@@ -146,6 +155,18 @@ fn outside_scope(rule: &Rule, noun: &str, scope: &Scope<'_>, steps: &Steps, out:
             let message =
                 format!("{noun} `{}` can never match `{}`: it is outside the scope", rule.id(), pattern.text());
             never(out, &pattern.at, message, "add the tool to `scope`, or take it out of the rule");
+        }
+    }
+}
+
+/// What is said of a tool that is never called is a slip in its name: the rules that were to select the tool by it do not.
+fn tools_outside_scope(policy: &Policy, scope: &Scope<'_>, steps: &Steps, out: &mut Problems) {
+    for entry in policy.tools.entries() {
+        if !scope.admits_some(&entry.pattern, Bare::Any, steps) {
+            let text = entry.pattern.text();
+            let near = did_you_mean(text, scope.texts());
+            let suggestion = near.unwrap_or_else(|| "add it to `scope`, or take it out of `tools`".to_owned());
+            never(out, &entry.at, format!("the tool `{text}` is outside the scope"), &suggestion);
         }
     }
 }

@@ -4,6 +4,7 @@ use super::node::{Kind, Layout, Node};
 use super::pattern::ToolPattern;
 use super::problem::{At, Problems};
 use super::read::{Read, wrong};
+use crate::condition::{instead_of_odd, odd_one};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value as Json;
 use std::borrow::Cow;
@@ -73,14 +74,14 @@ texts! {
     Id "id" is_id, "lower case letters, digits, `.`, `_` and `-`, at most 64, first a letter or digit",
         { "type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$" };
     /// A tag.
-    Tag "tag" |text| is_word(text, 64), "a word of at most 64 bytes",
-        { "type": "string", "pattern": "^\\S{1,64}$" };
+    Tag "tag" |text| is_word(text, 64), "a whole word of at most 64 bytes, without wildcards",
+        { "type": "string", "pattern": "^[^\\s*?]{1,64}$" };
     /// The name of an argument.
     Argument "argument" |text| is_word(text, 128), "a name of at most 128 bytes",
         { "type": "string", "pattern": "^\\S{1,128}$" };
     /// A connector or an action.
-    Name "name" |text| is_word(text, 128), "a word of at most 128 bytes",
-        { "type": "string", "pattern": "^\\S{1,128}$" };
+    Name "name" |text| is_word(text, 128), "a whole word of at most 128 bytes, without wildcards",
+        { "type": "string", "pattern": "^[^\\s*?]{1,128}$" };
     /// The name of a list, as conditions write it.
     ListName "list" is_identifier, "a name of letters, digits and `_`, at most 64, first no digit",
         { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,63}$" };
@@ -97,7 +98,8 @@ fn is_id(text: &str) -> bool {
 }
 
 fn is_word(text: &str, most: usize) -> bool {
-    !text.is_empty() && text.len() <= most && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+    let strange = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '*' | '?');
+    !text.is_empty() && text.len() <= most && !text.chars().any(strange)
 }
 
 fn is_identifier(text: &str) -> bool {
@@ -336,10 +338,23 @@ impl Read for BTreeMap<ListName, Vec<Item>> {
                 let message = format!("`{}` is no name for a list", shown(&key.text));
                 out.instead(&key.at, message, "use letters, digits and `_`, at most 64, first no digit");
             }
-            if let Some(items) = Vec::read(node, out) {
+            if let Some(mut items) = Vec::<Item>::read(node, out) {
+                one_kind(&key.text, node, &mut items, out);
                 lists.insert(ListName(Arc::from(&*key.text)), items);
             }
         }
         Some(lists)
     }
+}
+
+/// Notes an item of a list that is of another kind than the first, and leaves it and what follows out.
+fn one_kind(name: &str, node: &Node<'_>, items: &mut Vec<Item>, out: &mut Problems) {
+    let Some((place, message)) = odd_one(items.iter().map(|item| &item.0)) else { return };
+    let instead = instead_of_odd(items.get(place).and_then(|item| item.0.as_str()));
+    items.truncate(place);
+    let item = match &node.kind {
+        Kind::List(nodes) => nodes.get(place),
+        _ => None,
+    };
+    out.instead(&item.unwrap_or(node).at, format!("the list `{}`: {message}", shown(name)), instead);
 }

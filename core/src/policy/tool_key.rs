@@ -3,7 +3,7 @@
 use super::document::Tool;
 use super::node::{Kind, Node};
 use super::pattern::{Bare, ToolPattern};
-use super::problem::Problems;
+use super::problem::{At, Problems};
 use super::read::{Read, wrong};
 use super::text::shown;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -14,6 +14,7 @@ use std::collections::HashMap;
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) pattern: ToolPattern,
+    pub(crate) at: At,
     pub(crate) tool: Tool,
 }
 
@@ -69,7 +70,7 @@ impl Read for Tools {
             let name: Box<str> = name.into();
             if let Some(tool) = Tool::read(node, out) {
                 tools.by_name.entry(name).or_default().push(tools.entries.len());
-                tools.entries.push(Entry { pattern, tool });
+                tools.entries.push(Entry { pattern, at: key.at.clone(), tool });
             }
         }
         Some(tools)

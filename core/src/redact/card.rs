@@ -7,7 +7,7 @@ const DIGITS: Range<usize> = 13..20;
 
 /// Where card numbers stand in `text`, in order, without overlap.
 ///
-/// Digits may be parted by single spaces or hyphens into groups, each of at least three digits but the last. The first
+/// Digits may be parted by single separators ([`parts`]) into groups, each of at least three digits but the last. The first
 /// digit is 2 to 6, as on every payment card, so that times in milliseconds are none. Digits after a decimal point are
 /// none. Linear in the text: a number begins at a group and has at most 19 digits.
 #[must_use]
@@ -36,10 +36,19 @@ pub fn is_number(digits: &str) -> bool {
 /// A run of digits.
 struct Group {
     range: Range<usize>,
-    /// True where only one space or hyphen lies between this group and the one before.
+    /// True where only one separator lies between this group and the one before.
     joined: bool,
     /// True where the digits stand after a decimal point.
     fraction: bool,
+}
+
+/// Whether `between` is one of the separators of groups: a space, one that does not break, a hyphen, an en dash, `_`. No line
+/// end, since one number in ten of a column of numbers would have the check digit, and no dot, which parts other numbers.
+fn parts(between: &[u8]) -> bool {
+    matches!(
+        str::from_utf8(between),
+        Ok(" " | "-" | "_" | "\u{a0}" | "\u{202f}" | "\u{2010}" | "\u{2011}" | "\u{2012}" | "\u{2013}")
+    )
 }
 
 fn groups(text: &[u8]) -> Vec<Group> {
@@ -52,7 +61,7 @@ fn groups(text: &[u8]) -> Vec<Group> {
         let between = groups.last().and_then(|last| text.get(last.range.end..start));
         groups.push(Group {
             range: start..start + length,
-            joined: matches!(between, Some(b" " | b"-")),
+            joined: between.is_some_and(parts),
             fraction: matches!(between, Some(b".")),
         });
         at = start + length;
@@ -116,6 +125,9 @@ mod tests {
             "4222222222222",
             "6304000000000000",
             "4000 0000 0000 0000 006",
+            "4111\u{a0}1111\u{a0}1111\u{a0}1111",
+            "4111\u{2013}1111\u{2013}1111\u{2013}1111",
+            "4111_1111_1111_1111",
         ] {
             assert_eq!(found(number), [number]);
             assert_eq!(found(&format!("order 12 {number}, thanks")), [number]);
@@ -135,6 +147,8 @@ mod tests {
             "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
             "4111  1111 1111 1111",
             "411111111111",
+            "4111\n1111\n1111\n1111",
+            "4111.1111.1111.1111",
         ] {
             assert_eq!(found(text), Vec::<&str>::new(), "{text}");
         }

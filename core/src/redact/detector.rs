@@ -118,7 +118,7 @@ static EMAIL: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static API_KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r#"(?x)
-        (?-u:\b) (?:
+        (?: (?-u:\b) | _ ) (?:
             sk-[A-Za-z0-9_-]{16,}
           | [sr]k_(?:live|test)_[A-Za-z0-9]{16,}
           | whsec_[A-Za-z0-9+/=]{16,}
@@ -132,9 +132,9 @@ static API_KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
         )
         | -----BEGIN\x20[A-Z\x20]*PRIVATE\x20KEY(?:\x20BLOCK)?----- (?s:.*?)
           (?: -----END\x20[A-Z\x20]*PRIVATE\x20KEY(?:\x20BLOCK)?----- | \z )
-        | (?: [Bb]earer | BEARER )\x20+[A-Za-z0-9._~+/-]{16,}=*
-        | (?: [Kk]ey | KEY | [Tt]oken | TOKEN | [Ss]ecret | SECRET )
-            (?: \x20?= | ["']?: ) \x20? ["']? [A-Za-z0-9_.~+/-]{20,}=*
+        | (?: [Bb]earer | BEARER )[\x20\t]+[A-Za-z0-9._~+/-]{16,}=*
+        | (?i: key | token | secret ) (?: \\{0,3}["'`] )? [\x20\t]{0,40} [=:][=>]? [\x20\t\r\n]{0,40} (?: \\{0,3}["'`] )?
+          [A-Za-z0-9_.~+/-]{20,}=*
         "#,
     )
     .ok()
@@ -172,6 +172,36 @@ mod tests {
         }
         for text in ["a@localhost", "@example.com", "a@", "100%40", "a @ b.com", "@dataclass"] {
             assert_eq!(found(Detector::Email, text), Vec::<&str>::new(), "{text}");
+        }
+    }
+
+    #[test]
+    fn assigned_keys_are_found_however_they_are_laid_out() {
+        const VALUE: &str = "abcdefghijklmnopqrstuvwx";
+        for (before, after) in [
+            ("aws_secret_access_key   =   ", ""),
+            ("{\"api_key\" : \"", "\"}"),
+            (r#"{\"api_key\": \""#, r#"\"}"#),
+            ("X-API-KEY :", ""),
+            ("secret:\n  ", ""),
+            ("my ToKeN=", ""),
+            ("key := ", ""),
+            ("'token' => '", "'"),
+            ("api_key=`", "`"),
+            ("bearer\t", ""),
+        ] {
+            let text = format!("{before}{VALUE}{after}");
+            let hits = found(Detector::ApiKey, &text);
+            assert!(hits.len() == 1 && hits[0].contains(VALUE), "{text}: {hits:?}");
+        }
+        assert_eq!(found(Detector::ApiKey, "OPENAI_sk-abcdefghijklmnopqrst"), ["_sk-abcdefghijklmnopqrst"]);
+        for text in [
+            "the key is abcdefghijklmnopqrstuvwx",
+            "key=short",
+            "keys=abcdefghijklmnopqrstuvwx",
+            "risk-abcdefghijklmnopqrst",
+        ] {
+            assert_eq!(found(Detector::ApiKey, text), Vec::<&str>::new(), "{text}");
         }
     }
 

@@ -19,21 +19,23 @@ fn may_hold_email(text: &[u8]) -> bool {
         .any(|at| matches!(text.get(at..).unwrap_or_default(), [b'@', ..] | [b'%', b'4', b'0', ..]))
 }
 
-/// A card number covers at least 13 bytes, and of two neighbours in it one is a digit. So of every 12 bytes it is enough
-/// to look at two, and around a digit at what one number can cover.
+/// A card number covers at least 13 bytes, and no four neighbours in it are without a digit. So of every 12 bytes it is
+/// enough to look at four, and around a digit at what one number can cover.
 fn may_hold_card(text: &[u8]) -> bool {
     const STRIDE: usize = 12;
     text.chunks(STRIDE).enumerate().any(|(index, chunk)| {
-        let digit = chunk.iter().take(2).position(u8::is_ascii_digit);
+        let digit = chunk.iter().take(4).position(u8::is_ascii_digit);
         digit.is_some_and(|offset| has_thirteen_digits_around(text, index * STRIDE + offset))
     })
 }
 
-/// Whether digits with single spaces and hyphens between them that stand at `at` are enough of them for a card.
+/// Whether digits with separators between them that stand at `at` are enough of them for a card.
 fn has_thirteen_digits_around(text: &[u8], at: usize) -> bool {
-    /// 19 digits and a byte between each two of them.
+    /// 19 digits, and after each three of them at most three bytes of one separator.
     const REACH: usize = 37;
-    let belongs = |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-');
+    let belongs = |byte: &&u8| {
+        byte.is_ascii_digit() || matches!(byte, b' ' | b'-' | b'_' | 0xC2 | 0xA0 | 0xE2 | 0x80 | 0x90..=0x93 | 0xAF)
+    };
     let (before, after) = text.split_at_checked(at).unwrap_or_default();
     let left = before.iter().rev().take(REACH).take_while(belongs).filter(|byte| byte.is_ascii_digit()).count();
     let right = after.iter().take(REACH).take_while(belongs).filter(|byte| byte.is_ascii_digit()).count();
@@ -43,23 +45,37 @@ fn has_thirteen_digits_around(text: &[u8], at: usize) -> bool {
 fn may_hold_api_key(text: &[u8]) -> bool {
     // Without vector instructions there is no searcher, and the detector itself looks.
     MARKS.as_ref().is_none_or(|marks| marks.find(text).is_some())
+        || memchr::memchr2_iter(b'=', b':', text).any(|at| is_assigned_to_a_name(text.get(..at).unwrap_or_default()))
+}
+
+/// Whether `before` an assignment stands the end of a name that keys are assigned to. A quote that is not escaped is the
+/// end of a text, and what is beside it another one.
+fn is_assigned_to_a_name(before: &[u8]) -> bool {
+    let mut rest = before;
+    loop {
+        rest = match rest {
+            // white space is escaped in canonical text, and so are quotes and backslashes
+            [rest @ .., b'\\', b't' | b'"'] | [rest @ .., b' ' | b'\'' | b'`' | b'\\'] => rest,
+            name => return ["key", "token", "secret"].iter().any(|end| ends_with(name, end.as_bytes())),
+        };
+    }
+}
+
+fn ends_with(name: &[u8], end: &[u8]) -> bool {
+    let at = name.len().checked_sub(end.len());
+    at.and_then(|at| name.get(at..)).is_some_and(|last| last.eq_ignore_ascii_case(end))
 }
 
 /// What a key of a known shape begins with.
-const PREFIXES: [&str; 19] = [
+const PREFIXES: [&str; 21] = [
     "sk-", "sk_", "rk_", "whsec_", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_", "glpat-", "xox",
-    "AIza", "eyJ", "-----B", "earer ", "EARER ",
+    "AIza", "eyJ", "-----B", "earer ", "EARER ", "earer\\t", "EARER\\t",
 ];
 
-/// How the names end that a key is assigned to, and what may follow them: a quote is escaped in canonical text.
-const NAME_ENDS: [&str; 7] = ["key", "Key", "KEY", "oken", "OKEN", "ecret", "ECRET"];
-const AFTER_NAME: [&str; 5] = ["=", ":", " =", "'", "\\\""];
-
-/// One of these stands in every hit of the detector.
+/// One of these stands in every hit of the detector that is not assigned to a name.
 static MARKS: LazyLock<Option<Searcher>> = LazyLock::new(|| {
     let mut marks = Config::new().heuristic_pattern_limits(false).match_kind(MatchKind::LeftmostFirst).builder();
     marks.extend(PREFIXES);
-    marks.extend(NAME_ENDS.iter().flat_map(|name| AFTER_NAME.map(|after| format!("{name}{after}"))));
     marks.build()
 });
 
@@ -69,7 +85,7 @@ mod tests {
     use crate::value::{Value, encode};
     use proptest::prelude::*;
 
-    const PIECES: &str = r#"(a@b\.cc|%40|4111[ -]?1111[ -]?1111[ -]?1111|sk-|ghp_|[Bb]earer |api_key|"|'| ?[=:] ?|[A-Za-z0-9]{30}|.){0,8}"#;
+    const PIECES: &str = "(a@b\\\\.cc|%40|4111[ _\u{a0}\u{202f}\u{2010}-\u{2013}-]?1111[ _\u{a0}\u{2013}-]?1111[ _\u{a0}\u{2013}-]?1111|_?sk-|ghp_|[Bb]earer[ \t]|BEARER\t|api_key|ToKeN|SECRET|\\\\\\\\|\"|'|`|[ \t]{0,3}[=:][=>]?[ \t\r\n]{0,3}|[A-Za-z0-9]{30}|.){0,8}";
 
     proptest! {
         #[test]

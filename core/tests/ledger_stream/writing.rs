@@ -87,7 +87,7 @@ fn a_durable_record_is_on_the_disk_when_the_call_returns() {
         ledger.decided(&Decided { durable: true, ..decided(id, &call, &[]) }).unwrap();
         assert!(read(&home).calls().contains_key(&call));
     }
-    let ticket = ledger.decided_durable(&decided(9, "ticket", &[])).unwrap();
+    let ticket = ledger.decided_unless_waiting(&decided(9, "ticket", &[]), true).unwrap().unwrap();
     ticket.wait(LONG).unwrap();
     assert!(ticket.is_done());
     assert!(read(&home).calls().contains_key("ticket"));

@@ -4,7 +4,7 @@ use crate::console::{Console, Tone};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::HomeOption;
-use counterseal::ledger::{Entropy, Home};
+use counterseal::ledger::{Entropy, Home, Sink};
 use counterseal::{Error, ErrorCode};
 use serde::Serialize;
 use std::fs::OpenOptions;
@@ -31,12 +31,16 @@ pub(crate) struct Init {
     /// Where the starter policy is written
     #[arg(long, value_name = "FILE", default_value = "counterseal.yaml")]
     policy: PathBuf,
+    /// A file outside the home to which the program is to append every checkpoint too; made if it is missing
+    #[arg(long, value_name = "FILE")]
+    checkpoints: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
 struct Document {
     policy: PolicyFile,
     home: HomeFacts,
+    checkpoints: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -59,6 +63,8 @@ impl Init {
         let path = self.home.path()?;
         let made = !path.join("home.json").exists();
         let home = Home::open_or_create(&path, &mut Entropy::system())?;
+        let sink = self.checkpoints.map(|file| Sink::at(&file)).transpose()?;
+        sink.as_ref().map_or(Ok(()), |sink| sink.check(home.path()))?;
         let written = write_new(&self.policy)?;
         let document = Document {
             policy: PolicyFile { file: self.policy.display().to_string(), written },
@@ -68,6 +74,7 @@ impl Init {
                 id: home.id().to_string(),
                 first_key: home.first_key().to_string(),
             },
+            checkpoints: sink.map(|Sink::File(path)| path.display().to_string()),
         };
         if console.json() {
             console.document(&document);
@@ -97,7 +104,7 @@ fn write_new(path: &Path) -> Result<bool, Failure> {
 }
 
 fn print(document: &Document, console: &mut Console<'_>) {
-    let Document { policy, home } = document;
+    let Document { policy, home, checkpoints } = document;
     let policy_done = if policy.written { "written: a commented starter" } else { "was there, left as it is" };
     let home_done = if home.made { "made" } else { "was there, left as it is" };
     console.line(format_args!("policy     {} ({policy_done})", policy.file));
@@ -106,8 +113,11 @@ fn print(document: &Document, console: &mut Console<'_>) {
     console.line(format_args!("first key  {key}"));
     console.line("");
     console.line("Keep the first key where this machine cannot write. With it anybody can prove that the ledger was not written anew:");
-    console.line(format_args!("  counterseal ledger verify --home {} --key {}", home.path, home.first_key));
+    let (given, setting) = checkpoints
+        .as_ref()
+        .map_or_else(Default::default, |file| (format!(" --checkpoints {file}"), format!(", checkpoints=\"{file}\"")));
+    console.line(format_args!("  counterseal ledger verify --home {} --key {}{given}", home.path, home.first_key));
     console.line("Next, make the policy yours and let the program use it:");
     console.line(format_args!("  counterseal policy check {}", policy.file));
-    console.line(format_args!("  counterseal.configure(policy=\"{}\", home=\"{}\")", policy.file, home.path));
+    console.line(format_args!("  counterseal.configure(policy=\"{}\", home=\"{}\"{setting})", policy.file, home.path));
 }

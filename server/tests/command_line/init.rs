@@ -58,3 +58,22 @@ fn a_home_that_cannot_be_trusted_leaves_no_policy_behind() {
     assert!(ran.stderr.contains("others can write into the home `"), "{ran:#?}");
     assert!(!directory.path().join("counterseal.yaml").exists());
 }
+
+#[test]
+fn init_makes_the_file_of_checkpoints_and_says_how_to_use_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let outside = directory.path().join("outside");
+    let ran = run(directory.path(), &["init", "--checkpoints", "outside"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:#?}");
+    let file = std::fs::canonicalize(&outside).unwrap().display().to_string();
+    assert!(ran.stdout.contains(&format!("checkpoints=\"{file}\"")), "{ran:#?}");
+    assert!(ran.stdout.contains(&format!("--checkpoints {file}")), "{ran:#?}");
+    assert_eq!(run(directory.path(), &["init", "--checkpoints", "outside", "--json"]).json()["checkpoints"], file);
+    for (place, said) in
+        [("home/notes", "outside"), ("missing/notes", "cannot be opened"), ("~/notes", "write the path out")]
+    {
+        let ran = run(directory.path(), &["init", "--checkpoints", place]);
+        assert_eq!(ran.code, 3, "{ran:#?}");
+        assert!(ran.stderr.contains(said), "{ran:#?}");
+    }
+}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _native
 from .._guard import _already_guarded, _argument_names
-from .._shim import on_disk
+from .._waiting import on_disk
 from .._signature import analysed, declared_parameters
 from .._text import is_text
 
@@ -54,7 +54,7 @@ def tool_behind(
 def admitted(tool: _native.Tool, call_id: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _native.Ticket:
     """Permission for one run, or raises `PolicyDenied`; waits where the decision or its record has to be waited for."""
     ticket = tool.admit_call(call_id, args, kwargs)
-    return ticket.wait() if isinstance(ticket, _native.Pending) else ticket
+    return tool.resume_call(ticket, args, kwargs) if isinstance(ticket, _native.Pending) else ticket
 
 
 async def admitted_async(
@@ -62,7 +62,10 @@ async def admitted_async(
 ) -> _native.Ticket:
     """As `admitted`, without holding up the event loop."""
     ticket = tool.admit_call(call_id, args, kwargs)
-    return await on_disk(ticket) if isinstance(ticket, _native.Pending) else ticket
+    if isinstance(ticket, _native.Pending):
+        await on_disk(ticket)
+        return tool.resume_call(ticket, args, kwargs)
+    return ticket
 
 
 def words_for_model(denied: PolicyDenied) -> str:

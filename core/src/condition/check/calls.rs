@@ -1,6 +1,7 @@
 //! Functions: which there are, what they take, and what is prepared at load.
 
-use super::lower_case::lower_case_pattern;
+use super::host_pattern::pattern_meets;
+use super::hosts::Held;
 use super::{Check, Checked, Checker, Problem, Type, did_you_mean, problem};
 use crate::condition::functions::cidr;
 use crate::condition::glob::Glob;
@@ -157,7 +158,7 @@ impl<'t> Checker<'t> {
 
     fn test(&mut self, test: TextTest, text: &'t IdedExpr, part: &'t IdedExpr, depth: usize) -> Check<'t> {
         let (at, text, part) = (part, self.text(text, depth)?, self.text(part, depth)?);
-        self.lower_case(at, &text.node, &part.node)?;
+        self.host_meets(at, &text.node, Held::Test(test), &part.node)?;
         Ok(Checked::over(text, part, Type::Bool, |both| Node::Text(test, both)))
     }
 
@@ -169,7 +170,7 @@ impl<'t> Checker<'t> {
         let regex = RegexBuilder::new(source).size_limit(REGEX_SIZE).dfa_size_limit(REGEX_SIZE).nest_limit(32).build();
         match regex {
             Ok(regex) => {
-                lower_case_pattern(pattern, &text.node, source)?;
+                pattern_meets(pattern, &text.node, source)?;
                 Ok(text.around(Type::Bool, |text| Node::Matches(text, Box::new(regex))))
             }
             Err(regex::Error::CompiledTooBig(_)) => {
@@ -238,13 +239,13 @@ impl<'t> Checker<'t> {
             if function == Binary::Glob
                 && let Some(glob) = Glob::new(text)
             {
-                self.lower_case(first, &right.node, &left.node)?;
+                self.host_meets(first, &right.node, Held::Glob, &left.node)?;
                 return Ok(right.around(Type::Bool, |inner| Node::Glob(inner, Box::new(glob))));
             }
         } else if matches!(function, Binary::Glob) && self.scope.is_empty() {
             return problem(at, "the pattern of `glob` is not a constant", "write it as a text");
         } else if matches!(function, Binary::Glob) {
-            self.lower_case(first, &right.node, &left.node)?;
+            self.host_meets(first, &right.node, Held::Glob, &left.node)?;
         }
         Ok(Checked::over(left, right, Type::Bool, |both| Node::Binary(function, both)))
     }

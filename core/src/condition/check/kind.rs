@@ -56,7 +56,7 @@ impl<'t> Type<'t> {
         }
     }
 
-    /// The type of an item of a list of constants.
+    /// The type of the items of a list of constants, which are of one kind; of an empty one it is not known.
     pub(super) fn of_item(list: &List) -> Self {
         match (list.has_texts(), list.has_numbers(), list.has_bool) {
             (true, false, false) => Self::Text,

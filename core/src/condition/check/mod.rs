@@ -2,8 +2,9 @@
 
 mod calls;
 mod comprehension;
+mod host_pattern;
+mod hosts;
 mod kind;
-mod lower_case;
 mod operators;
 mod path;
 mod session;
@@ -205,8 +206,15 @@ fn literal_list<'t>(at: &'t IdedExpr, list: &'t ListExpr) -> Check<'t> {
             }
         });
     }
-    if items.is_empty() {
+    let Some(first) = items.first().map(Scalar::kind) else {
         return problem(at, "the list is empty", "put at least one item into it");
+    };
+    for (element, item) in list.elements.iter().zip(&items) {
+        if item.kind() != first {
+            let message =
+                format!("the item is {} and the first {first}, and a list holds items of one kind", item.kind());
+            return problem(element, message, "put every item in quotes, or none");
+        }
     }
     let list = Arc::new(List::new(items));
     Ok(Checked {

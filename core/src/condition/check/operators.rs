@@ -1,6 +1,6 @@
 //! Operators: what they take, and what to write where the types are not known.
 
-use super::lower_case::lower_case;
+use super::hosts::{self, Held};
 use super::{Check, Checked, Checker, Type, problem};
 use crate::condition::node::{Expect, Node, Operator};
 use crate::condition::{Relation, node};
@@ -208,8 +208,10 @@ impl<'t> Checker<'t> {
                 return problem(at, message, "such a comparison fails in every call");
             }
         }
-        self.lower_case(at, one, other)?;
-        self.lower_case(at, other, one)?;
+        if equality {
+            self.host_meets(at, one, Held::Equal, other)?;
+            self.host_meets(at, other, Held::Equal, one)?;
+        }
         Ok(Checked::over(left, right, Type::Bool, |both| Node::Compare(relation, both)))
     }
 
@@ -244,7 +246,7 @@ impl<'t> Checker<'t> {
                 let message = format!("`{}` is {}, which is in no list", left.node, one.kind());
                 return problem(at, message, "go through it, as in `list.exists(x, x in lists.name)`");
             }
-            // items of several types, or of a list the call brings: told apart in the call
+            // an empty list
             (_, Type::Any) if matches!(right.of, Type::Constants(_)) => {}
             (_, Type::Any) => {
                 let suggestion = format!("write `{}.exists(x, string(x) == …)`", right.node);
@@ -256,9 +258,15 @@ impl<'t> Checker<'t> {
                 return problem(at, message, "such a value is never in it");
             }
         }
-        if let Type::Constants(list) = &right.of {
+        if let (Type::Int, Type::Constants(list)) = (&left.of, &right.of)
+            && let Some(item) = list.no_integer()
+        {
+            let message = format!("`{}` is an integer, and never `{item:?}`", left.node);
+            return problem(at, message, "hold integers in the list, or look up a `double(…)`");
+        }
+        if let (Type::Constants(list), Some(function)) = (&right.of, hosts::host(&left.node)) {
             for text in list.texts() {
-                lower_case(at, &left.node, text)?;
+                hosts::meets(at, function, Held::Equal, text)?;
             }
         }
         // going through a list of the call costs as much as a comprehension does

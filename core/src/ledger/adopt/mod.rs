@@ -10,7 +10,7 @@ mod streams;
 use super::entropy::Entropy;
 use super::event::{Dropped, Recovered};
 use super::files::{io_error, sync_directory};
-use super::home::Home;
+use super::home::{Home, trust};
 use super::id::StreamId;
 use super::index::{IndexLine, IndexTree};
 use super::live::boot_id;
@@ -92,6 +92,7 @@ impl Adopter<'_> {
         if self.is_done(stream) {
             return Ok(false);
         }
+        trust::check_stream(&self.home.stream_path(stream))?;
         let spool_path = self.spool_path(stream);
         let leftover = read_spool(&spool_path)?;
         let tail = segment::repair(self.home, &self.streams, stream, leftover.note, self.clock.now())?;

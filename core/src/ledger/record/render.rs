@@ -192,6 +192,10 @@ impl Renderer {
         push_string(out, opened.product.1);
         out.extend_from_slice(b"},\"home\":");
         push_id(out, &opened.home.0);
+        if let Some(check) = &opened.digest_key {
+            out.extend_from_slice(b",\"digest_key\":");
+            push_hash(out, check);
+        }
         finish(out, start)
     }
 

@@ -155,6 +155,9 @@ records! {
         product: Product,
         /// The home.
         home: Id,
+        /// The check value of the key with which the segment's digests are made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest_key: Option<Hash>,
     }
     Recovered "recovered" "A dead process's stream was taken over." {
         /// Records taken from its spool.

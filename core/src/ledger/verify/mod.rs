@@ -21,6 +21,7 @@ use super::lock::FileLock;
 use super::note::VerifierKey;
 use super::record::typed;
 use crate::error::{Error, ErrorCode};
+use crate::value::digest::DigestKey;
 use erasures::Erasures;
 use plan::{Plan, SegmentPlan};
 use segment::{SegmentCheck, StreamState};
@@ -54,6 +55,10 @@ struct Found {
     payloads: u64,
     /// Good payloads that were recorded after an erasure of their call.
     after_erasure: u64,
+    /// The check value of the home's key of digests.
+    digest_key: Option<[u8; 32]>,
+    /// Segments whose digests were made with another one.
+    other_key: Vec<Place>,
     /// Closed segments whose file is missing.
     missing: Vec<(StreamId, u32, Place)>,
 }
@@ -72,14 +77,15 @@ pub fn verify(path: &Path, options: &Options) -> Result<Report, Error> {
         .with("path", path.display()));
     }
     let mut report = Report::default();
-    strangers::writable_by_others(path, &mut report);
     let (folders, files) = list_segments(path, &mut report);
+    strangers::open_to_others(path, &folders, &mut report);
     let trust = Trust::read(path, options, &mut report)?;
+    let mut found = Found::default();
     if !options.copy && trust.home.is_some() {
-        strangers::missing_digest_key(path, &mut report);
+        found.digest_key =
+            strangers::digest_key(path, &mut report).map(|mut key| DigestKey::new(&mut key).check_value());
     }
-    let index = trust::read_or_report(&path.join("index"), "index", &mut report);
-    let plan = Plan::read(&index, &trust.sizes(), &mut report);
+    let plan = Plan::of_home(path, &trust.sizes(), &mut report);
     let proved = trust.check_index(&plan, &mut report);
     for (stream, segment, extension) in files {
         let known = plan.streams.get(&stream).is_some_and(|known| known.iter().any(|plan| plan.number == segment));
@@ -88,7 +94,6 @@ pub fn verify(path: &Path, options: &Options) -> Result<Report, Error> {
             report.problem(ProblemCode::SegmentUnindexed, place, "the index knows no such segment");
         }
     }
-    let mut found = Found::default();
     if options.deep {
         found.erased = Erasures::read(path, &plan);
     }
@@ -181,6 +186,14 @@ fn settle(plan: &Plan, options: &Options, found: Found, report: &mut Report) {
             let message = "the record that says it was pruned speaks of other records";
             report.problem(ProblemCode::SegmentMissing, place, message);
         }
+    }
+    if let Some(first) = found.other_key.first() {
+        let message = format!(
+            "it is not the key with which the digests of {} segments were made, the first `{}`; restore it",
+            found.other_key.len(),
+            first.file
+        );
+        report.problem(ProblemCode::DigestKeyMismatch, Place::file("digest.key"), message);
     }
     if !options.deep {
         return;

@@ -1,10 +1,14 @@
 //! What the index says there is: streams, their segments and what was sealed of each.
 
 use super::report::{Place, ProblemCode, Report};
+use crate::ledger::files::open_for_reading;
 use crate::ledger::id::StreamId;
 use crate::ledger::index::{IndexLine, Seal};
+use crate::ledger::lines::LineReader;
 use crate::ledger::merkle::Tree;
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 
 /// A segment as the index knows it.
 #[derive(Debug)]
@@ -31,28 +35,35 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Reads the index and takes its root at each of the `sizes`, which grow.
-    pub(super) fn read(index: &[u8], sizes: &[u64], report: &mut Report) -> Self {
+    /// Reads the index of the home at `path` and takes its root at each of the `sizes`, which grow.
+    pub(super) fn of_home(path: &Path, sizes: &[u64], report: &mut Report) -> Self {
         let mut plan = Self::default();
+        let read =
+            open_for_reading(&path.join("index")).and_then(|file| plan.read(LineReader::new(file, 0), sizes, report));
+        if let Err(error) = read {
+            report.problem(ProblemCode::FileUnreadable, Place::file("index"), format!("it cannot be read: {error}"));
+        }
+        report.streams = plan.streams.len() as u64;
+        report.segments = plan.streams.values().map(|segments| segments.len() as u64).sum();
+        plan
+    }
+
+    fn read(&mut self, mut index: LineReader, sizes: &[u64], report: &mut Report) -> io::Result<()> {
         let mut tree = Tree::new();
         let mut sizes = sizes.iter().copied().peekable();
-        let mut from = 0;
         loop {
             while sizes.next_if(|size| *size <= tree.size()).is_some() {
-                plan.roots.insert(tree.size(), tree.root());
+                self.roots.insert(tree.size(), tree.root());
             }
-            let rest = index.get(from..).unwrap_or_default();
-            let Some(end) = memchr::memchr(b'\n', rest) else {
-                if !rest.is_empty() {
-                    report.remark(format!("the index ends in a torn line of {} bytes", rest.len()));
-                }
-                break;
-            };
-            let line = rest.get(..end).unwrap_or_default();
-            let place = Place::file("index").line(plan.lines + 1, from as u64);
-            match IndexLine::parse(line) {
+            let Some(line) = index.next()? else { return Ok(()) };
+            if !line.ended {
+                report.remark(format!("the index ends in a torn line of {} bytes", line.text.len()));
+                return Ok(());
+            }
+            let place = Place::file("index").line(self.lines + 1, line.at);
+            match IndexLine::parse(line.text) {
                 Some(parsed) => {
-                    if let Err(wrong) = plan.take(&parsed) {
+                    if let Err(wrong) = self.take(&parsed) {
                         let place = Place {
                             stream: Some(parsed.stream().to_string()),
                             segment: Some(parsed.segment()),
@@ -63,13 +74,9 @@ impl Plan {
                 }
                 None => report.problem(ProblemCode::IndexMalformed, place, "the line says nothing of a segment"),
             }
-            tree.push(line);
-            plan.lines += 1;
-            from += end + 1;
+            tree.push(line.text);
+            self.lines += 1;
         }
-        report.streams = plan.streams.len() as u64;
-        report.segments = plan.streams.values().map(|segments| segments.len() as u64).sum();
-        plan
     }
 
     fn take(&mut self, line: &IndexLine) -> Result<(), &'static str> {

@@ -33,6 +33,7 @@ problems! {
     FileUnreadable "file_unreadable" "a file cannot be read, or is no text of lines";
     HomeChanged "home_changed" "home.json is missing, changed or another home's";
     KeyMismatch "key_mismatch" "the checkpoint key is missing or is not the one the last checkpoint names";
+    DigestKeyMismatch "digest_key_mismatch" "digest.key is not the key with which digests of the records were made";
     FirstKeyMismatch "first_key_mismatch" "the first key is not the one held outside";
     CheckpointMalformed "checkpoint_malformed" "a checkpoint is not a signed note of this home";
     CheckpointSignature "checkpoint_signature" "a checkpoint is not signed by the key the one before it names";

@@ -236,6 +236,10 @@ impl<'a> SegmentCheck<'a> {
                     let message = format!("it says it opens segment {} of stream {}", opened.segment, opened.stream);
                     self.problem(ProblemCode::SegmentMismatch, at, raw.seq, message);
                 }
+                let made_with = opened.digest_key.as_ref().map(|check| check.0);
+                if made_with.zip(self.found.digest_key).is_some_and(|(made_with, own)| made_with != own) {
+                    self.found.other_key.push(Place::segment(self.stream, self.plan.number, "jsonl"));
+                }
             }
             Record::Pruned(pruned) => {
                 self.found.pruned.insert((StreamId(pruned.stream.0), pruned.segment), (**pruned).clone());

@@ -4,9 +4,9 @@ use super::Options;
 use super::plan::Plan;
 use super::report::{Place, ProblemCode, Report};
 use crate::error::{Error, ErrorCode};
-use crate::ledger::files::{read_file, read_key};
+use crate::ledger::files::{read_file, read_key, read_small};
 use crate::ledger::home::Home;
-use crate::ledger::note::{Checkpoint, Note, VerifierKey, split_notes, whole_notes};
+use crate::ledger::note::{Checkpoint, Note, VerifierKey, is_torn_note, split_notes, whole_notes};
 use ed25519_dalek::SigningKey;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -43,7 +43,8 @@ impl Trust {
             let message = format!("the home says `{}`, outside it is `{given}`", home.first_key());
             report.problem(ProblemCode::FirstKeyMismatch, Place::file("home.json"), message);
         }
-        let (text, keys) = read_checkpoints(path, report);
+        let origin = trust.home.as_ref().map(|home| home.origin().to_owned());
+        let (text, keys) = read_checkpoints(path, origin.as_deref(), report);
         if let Some(named) = trust.check_own(&text, first_key, report).filter(|_| !options.copy)
             && !keys.fit(&named)
         {
@@ -53,7 +54,7 @@ impl Trust {
             report.problem(ProblemCode::KeyMismatch, Place::file("keys/current"), message);
         }
         if let Some((file, held)) = outside {
-            trust.compare(file, &held, &text, report);
+            trust.compare(file, &held, &text, origin.as_deref(), report);
         }
         Ok(trust)
     }
@@ -87,7 +88,7 @@ impl Trust {
     }
 
     /// Every checkpoint held outside has to be in the home, byte for byte.
-    fn compare(&mut self, file: &Path, held: &str, own: &str, report: &mut Report) {
+    fn compare(&mut self, file: &Path, held: &str, own: &str, origin: Option<&str>, report: &mut Report) {
         let own: BTreeSet<&str> = split_notes(own).map(|(_, note)| note).collect();
         let whole = whole_notes(held.as_bytes());
         let name = file.display().to_string();
@@ -105,6 +106,9 @@ impl Trust {
                 None => report.problem(ProblemCode::CheckpointMalformed, place, "it is not a signed note"),
             }
             compared += 1;
+        }
+        if torn(&name, held.as_bytes().get(whole..).unwrap_or_default(), origin, report) {
+            report.remark(format!("`{name}` ends in a torn checkpoint; the next one handed over takes it back"));
         }
         if compared == 0 {
             report.problem(ProblemCode::CheckpointMalformed, Place::file(name), "it holds no checkpoint");
@@ -153,7 +157,7 @@ impl Trust {
 
 fn read_home(path: &Path, report: &mut Report) -> Option<Home> {
     let place = || Place::file("home.json");
-    let text = match read_file(&path.join("home.json")) {
+    let text = match read_small(&path.join("home.json")) {
         Ok(text) => text,
         Err(error) => {
             report.problem(ProblemCode::HomeChanged, place(), format!("it cannot be read: {error}"));
@@ -174,7 +178,7 @@ fn read_home(path: &Path, report: &mut Report) -> Option<Home> {
 }
 
 /// The home's checkpoints and the keys that belong to them: a checkpoint that is being made moves both.
-fn read_checkpoints(path: &Path, report: &mut Report) -> (String, Keys) {
+fn read_checkpoints(path: &Path, origin: Option<&str>, report: &mut Report) -> (String, Keys) {
     let file = path.join("checkpoints");
     let mut bytes = read_or_report(&file, "checkpoints", report);
     let mut keys = Keys::read(path);
@@ -188,16 +192,26 @@ fn read_checkpoints(path: &Path, report: &mut Report) -> (String, Keys) {
     }
     let whole = whole_notes(&bytes);
     let rest = bytes.get(whole..).unwrap_or_default();
-    if !rest.iter().zip(ORIGIN).all(|(byte, expected)| byte == expected) {
-        // a kill leaves the beginning of a note and nothing else
-        let place = Place::file("checkpoints");
-        let message = format!("{} bytes behind the last checkpoint are not the beginning of one", rest.len());
-        report.problem(ProblemCode::CheckpointMalformed, place, message);
-    } else if !rest.is_empty() {
-        report.remark(format!("the checkpoints end in a torn note of {} bytes", bytes.len() - whole));
+    if torn("checkpoints", rest, origin, report) {
+        report.remark(format!("the checkpoints end in a torn note of {} bytes", rest.len()));
     }
     bytes.truncate(whole);
     (String::from_utf8(bytes).unwrap_or_default(), keys)
+}
+
+/// Whether `rest`, which follows the last whole note of `file`, is the beginning of another; a kill leaves that and nothing
+/// else, so anything else is a problem.
+fn torn(file: &str, rest: &[u8], origin: Option<&str>, report: &mut Report) -> bool {
+    // without the home's own word for it, its beginning is all that is known
+    if origin.map_or_else(
+        || rest.iter().zip(ORIGIN).all(|(byte, expected)| byte == expected),
+        |origin| is_torn_note(rest, origin),
+    ) {
+        return !rest.is_empty();
+    }
+    let message = format!("{} bytes behind the last checkpoint are not the beginning of one", rest.len());
+    report.problem(ProblemCode::CheckpointMalformed, Place::file(file), message);
+    false
 }
 
 fn read_outside(file: &Path) -> Result<String, Error> {
@@ -214,7 +228,7 @@ fn read_outside(file: &Path) -> Result<String, Error> {
 }
 
 /// A file of the home; one that cannot be read is a problem and empty.
-pub(super) fn read_or_report(path: &Path, name: &str, report: &mut Report) -> Vec<u8> {
+fn read_or_report(path: &Path, name: &str, report: &mut Report) -> Vec<u8> {
     read_file(path).unwrap_or_else(|error| {
         report.problem(ProblemCode::FileUnreadable, Place::file(name), format!("it cannot be read: {error}"));
         Vec::new()

@@ -67,9 +67,9 @@ impl Erase {
             return Err(Failure::usage("erasing cannot be undone and nobody can be asked here; give `--yes` to erase"));
         }
         let home = self.home.open()?;
-        let sink = self.checkpoints.map(Sink::File);
+        let sink = self.checkpoints.map(|file| Sink::at(&file)).transpose()?;
         // what cannot be written must be known before anything is recorded or erased
-        sink.as_ref().map_or(Ok(()), Sink::check)?;
+        sink.as_ref().map_or(Ok(()), |sink| sink.check(home.path()))?;
         let request = Request {
             selection: Selection { actions: self.actions, user: self.user, session: self.session },
             parts: (!self.parts.is_empty()).then_some(self.parts),
