@@ -93,9 +93,7 @@ def session(
             "`verified_by` says who vouched for `user`, which is missing", code="config_invalid", kind="config"
         )
     if parent is not None and parent == id:
-        raise ConfigurationError(
-            f"the session `{id}` cannot be its own `parent`", code="config_invalid", kind="config"
-        )
+        raise ConfigurationError(f"the session `{id}` cannot be its own `parent`", code="config_invalid", kind="config")
     return _Scope(
         session=_text("session", id),
         user=_optional("user", user),

@@ -118,7 +118,7 @@ _REMEDIES = {
     "unknown_tag": "add the tag to the policy's `tags`, or remove it from the tool",
     "no_approver": "ask a person outside the program; nobody can be asked from within it",
     "budget_exceeded": "see `decision.limit`: raise the budget, or wait until it resets",
-    "rate_limited": "wait until `decision.limit[\"resets_at\"]`",
+    "rate_limited": 'wait until `decision.limit["resets_at"]`',
     "loop_detected": "do something else: the same call was made too often",
     "limit_unknown": "see `counterseal.health()`: what was used so far is not known",
     "limit_failed": "give the argument that the limit counts as a number that is not negative",

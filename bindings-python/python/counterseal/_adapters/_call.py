@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _native
 from .._guard import _already_guarded, _argument_names
-from .._waiting import on_disk
 from .._signature import analysed, declared_parameters
 from .._text import is_text
+from .._waiting import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
