@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod limits;
 pub mod policy;
 pub mod redact;
+pub mod rehearsal;
 pub mod session;
 pub mod state;
 pub mod value;

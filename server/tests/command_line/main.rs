@@ -9,4 +9,5 @@ mod init;
 mod ledger;
 mod made_home;
 mod policy;
+mod policy_test;
 mod running;
