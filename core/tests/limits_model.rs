@@ -33,8 +33,12 @@ impl Model {
         self.events.iter().filter(move |(at, _)| Self::counts(window, *at, self.now))
     }
 
-    /// What is over once something is counted stays over, even if the clock is set back.
+    /// What is over once something is counted, be it nothing, stays over, even if the clock is set back. A stretch of the
+    /// calendar that was begun is not left again.
     fn forget(&mut self, window: Window, now: i64) {
+        if matches!(window, Window::Calendar(_)) {
+            self.now = self.now.max(now);
+        }
         for (at, amount) in &mut self.events {
             if !Self::counts(window, *at, now) {
                 *amount = 0;
@@ -313,5 +317,19 @@ fn what_never_fits_never_resets() {
         let words: Vec<u64> = Vec::new();
         let usage = meter.would_exceed(&words, 6, 100).unwrap().unwrap();
         assert_eq!((usage.used, usage.left, usage.resets_at), (0, 5, None));
+    }
+}
+
+#[test]
+fn a_refund_after_its_stretch_gives_nothing_back_to_a_clock_set_back() {
+    for window in [Window::Rolling(3_600_000_000_000), Window::Calendar(Calendar::Hour)] {
+        let meter = Meter { max: 5, window };
+        let mut words: Vec<u64> = Vec::new();
+        let held = meter.charge(&mut words, 4, 0).unwrap();
+        meter.refund(&mut words, held, 3_600_000_000_000).unwrap();
+        assert_eq!(meter.usage(&words, 1, 1).unwrap().used, 4, "{window:?}");
+        let held = meter.charge(&mut words, 1, 1).unwrap();
+        meter.refund(&mut words, held, 3_599_999_999_999).unwrap();
+        assert_eq!(meter.usage(&words, 1, 1).unwrap().used, 4, "{window:?}");
     }
 }

@@ -145,8 +145,8 @@ impl Meter {
     fn give_back(&self, words: &mut impl Words, at: i64, amount: i64, now: i64) -> Result<(), Unreadable> {
         match self.window {
             Window::Ever => {}
-            Window::Calendar(_) if start(words) == at => {}
-            // what it was taken from is over
+            Window::Calendar(calendar) if start(words) == at && calendar.start(now) <= at => {}
+            // what it was taken from is over, also where nothing was taken since: a clock set back does not bring it again
             Window::Calendar(_) => return Ok(()),
             Window::Rolling(length) => return Rolling::read(words, length)?.give_back(words, at, amount, now),
         }
