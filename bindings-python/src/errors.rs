@@ -37,6 +37,8 @@ pub(crate) fn denied(py: Python<'_>, tool: &str, refusal: &Refusal) -> PyErr {
         RefusalKind::Policy => "PolicyDenied",
         RefusalKind::Budget => "BudgetExceeded",
         RefusalKind::Rate => "RateLimited",
+        RefusalKind::SaidNo => "ApprovalDenied",
+        RefusalKind::TimedOut => "ApprovalTimeout",
     };
     match Py::new(py, Decision::new(refusal.decision.clone(), action_id)) {
         Ok(decision) => made(py, class, (decision, tool)),

@@ -17,6 +17,7 @@ mod ledger;
 mod outside;
 mod pending;
 mod policy;
+mod question;
 mod session;
 mod ticket;
 mod tool;
@@ -44,6 +45,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(engine::running_engine, module)?)?;
     module.add_function(wrap_pyfunction!(engine::stand_down, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::verify_ledger, module)?)?;
+    module.add_function(wrap_pyfunction!(question::woken, module)?)?;
     module.add_function(wrap_pyfunction!(session::is_in_scope, module)?)?;
     module.add_function(wrap_pyfunction!(session::log_usage, module)?)?;
     module.add_function(wrap_pyfunction!(session::mark_session, module)?)?;

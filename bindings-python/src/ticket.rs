@@ -34,6 +34,7 @@ static FORKS: AtomicU64 = AtomicU64::new(0);
 #[pyfunction]
 pub(crate) fn forked() {
     FORKS.fetch_add(1, Ordering::AcqRel);
+    crate::question::forget_ended();
 }
 
 /// How often this process was forked since the package was imported.

@@ -4,8 +4,9 @@ use crate::arguments::Layout;
 use crate::capture::Failure;
 use crate::context;
 use crate::declared::Declared;
+use crate::engine::Engine;
 use crate::errors::{contained, denied, raised};
-use crate::pending::Pending;
+use crate::pending::{Named, Pending};
 use crate::ticket::Ticket;
 use counterseal::Error;
 use counterseal::call::{CallContext, PROGRAM_SOURCE, Risk, ToolSpec};
@@ -36,7 +37,7 @@ impl Tool {
         py: Python<'py>,
         call_id: Option<&str>,
         given: &[*mut ffi::PyObject],
-    ) -> PyResult<Admitted<'py>> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         let planned = self.declared.planned(py)?;
         let Some(planned) = planned.as_ref() else { return Err(contained(py, &self.declared.spec.name)) };
         let context = context::current(py)?;
@@ -47,14 +48,16 @@ impl Tool {
         let swapped = self.declared.swapped(planned);
         let admission = swapped.map(|swapped| {
             let planned = swapped.as_ref().unwrap_or(planned);
-            planned.engine.guard.admit(&planned.tool, captured.as_ref(), context)
+            let admission = planned.engine.guard.admit(&planned.tool, captured.as_ref(), context);
+            (admission, swapped)
         });
         drop(captured);
-        let admission = admission.map_err(|error| raised(py, &error))?;
-        admitted(py, &self.declared.spec.name, admission)
+        let (admission, swapped) = admission.map_err(|error| raised(py, &error))?;
+        let engine = &swapped.as_ref().unwrap_or(planned).engine;
+        admitted(py, &self.declared.spec.name, admission, engine, || None)
     }
 
-    /// Goes on with a call after its wait, its arguments captured again: a [`Ticket`], or raises.
+    /// Goes on with a call after its wait, its arguments captured again: a [`Ticket`], another [`Pending`], or raises.
     ///
     /// # Safety
     /// As [`Tool::admit`].
@@ -71,31 +74,21 @@ impl Tool {
     }
 }
 
-/// What Python gets for a call that may run.
-pub(crate) enum Admitted<'py> {
-    Run(Bound<'py, Ticket>),
-    /// It may once it has waited, and goes on with [`Tool::resume`].
-    Wait(Bound<'py, Pending>),
-}
-
-impl<'py> Admitted<'py> {
-    pub(crate) fn into_any(self) -> Bound<'py, PyAny> {
-        match self {
-            Self::Run(ticket) => ticket.into_any(),
-            Self::Wait(pending) => pending.into_any(),
-        }
-    }
-}
-
-/// What Python gets for an admission.
+/// What Python gets for an admission: a [`Ticket`], or a [`Pending`] to go on with; `named` are the arguments of a call that was
+/// decided by name.
 #[inline]
-pub(crate) fn admitted<'py>(py: Python<'py>, tool: &str, admission: Admission) -> PyResult<Admitted<'py>> {
+pub(crate) fn admitted<'py>(
+    py: Python<'py>,
+    tool: &str,
+    admission: Admission,
+    engine: &Engine,
+    named: impl FnOnce() -> Named,
+) -> PyResult<Bound<'py, PyAny>> {
     match admission {
-        Admission::Run(ticket) => Ok(Admitted::Run(Bound::new(py, Ticket::new(ticket))?)),
-        Admission::Sync(pending) => Ok(Admitted::Wait(Bound::new(py, Pending::new(tool, pending, None))?)),
+        Admission::Run(ticket) => Ok(Bound::new(py, Ticket::new(ticket))?.into_any()),
+        Admission::Sync(pending) => Ok(Bound::new(py, Pending::disk(tool, pending, named()))?.into_any()),
         Admission::Refused(refusal) => Err(denied(py, tool, &refusal)),
-        // never configured so: the engine asks nobody
-        Admission::Ask(_) => Err(contained(py, tool)),
+        Admission::Ask(asking) => Ok(Bound::new(py, Pending::people(py, asking, engine, named()))?.into_any()),
     }
 }
 
@@ -161,6 +154,12 @@ impl Tool {
     #[getter]
     fn name(&self) -> &str {
         &self.declared.spec.name
+    }
+
+    /// Name and kind of each parameter behind positional and keyword arguments, where they are known.
+    #[getter]
+    fn behind(&self) -> Option<Vec<(&str, u8)>> {
+        self.layout.parameters()
     }
 
     /// The functions that the generated function calls before its body: `admit`, which waits where it has to; `admit_or_wait`,

@@ -10,11 +10,14 @@ def issue_refund(order_id: str, amount: float) -> str: ...
 
 from __future__ import annotations
 
+from ._answers import ApprovalCall, Approved, Denied, Grant
 from ._configuration import Configuration, FlushReport, close, configure, flush, health
 from ._contexts import annotate, clear_session, get_session, run, session, set_session
 from ._coverage import Coverage, CoveredFramework, coverage
 from ._decide import Permit, check, enforce
 from ._errors import (
+    ApprovalDenied,
+    ApprovalTimeout,
     BudgetExceeded,
     ConfigurationError,
     CountersealError,
@@ -30,9 +33,14 @@ from ._guard import guard, guard_tool, guard_tools
 from ._ledger import Ledger, Verification
 from ._native import Context, Decision, Policy, __version__
 from ._session import BudgetState, Session, current_session, log_token_usage
+from ._terminal import terminal_approver
 from ._words import Effect, Enforcement, Verdict
 
 __all__ = [
+    "ApprovalCall",
+    "ApprovalDenied",
+    "ApprovalTimeout",
+    "Approved",
     "BudgetExceeded",
     "BudgetState",
     "Configuration",
@@ -42,9 +50,11 @@ __all__ = [
     "Coverage",
     "CoveredFramework",
     "Decision",
+    "Denied",
     "Effect",
     "Enforcement",
     "FlushReport",
+    "Grant",
     "InternalError",
     "Ledger",
     "LedgerError",
@@ -77,4 +87,5 @@ __all__ = [
     "run",
     "session",
     "set_session",
+    "terminal_approver",
 ]

@@ -13,7 +13,9 @@ from ._text import is_text
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, TypeAlias
+    from typing import Any, Literal, TypeAlias
+
+    from ._approver import _Approver
 
     _PolicySource: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | _native.Policy"
 
@@ -43,6 +45,7 @@ class Configuration:
 
     __slots__ = (
         "agent_id",
+        "approver",
         "checkpoints",
         "enforcement",
         "home",
@@ -65,6 +68,7 @@ class Configuration:
         require_policy: bool,
         warning: str | None,
         checkpoints: str | None = None,
+        approver: str | None = None,
     ) -> None:
         self.policy = policy
         self.rules = rules
@@ -75,6 +79,7 @@ class Configuration:
         self.require_policy = require_policy
         self.warning = warning
         self.checkpoints = checkpoints
+        self.approver = approver
 
     def to_dict(self) -> dict[str, object]:
         """All of it by name, ready for JSON."""
@@ -93,6 +98,7 @@ def configure(
     home: str | os.PathLike[str] | None = None,
     require_policy: bool | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
+    approver: _Approver | Literal["home", "terminal"] | None = None,
     api_key: str | None = None,
     base_url: str | None = None,
 ) -> Configuration:
@@ -104,9 +110,16 @@ def configure(
 
     `checkpoints` is a file outside the home: what seals the ledger is appended to it too, so that
     `counterseal ledger verify --checkpoints FILE` finds a home that was put back or written anew.
+
+    `approver` is who is asked where the policy wants a person: `"home"` waits for `counterseal approvals` in another terminal,
+    `"terminal"` (or `terminal_approver()`) asks at the program's own, a function gets the call and returns `True`, `False`,
+    `Approved(...)` or `Denied(...)`; it may be `async`. Without one such calls are refused.
     """
     _settings.refuse_server(api_key, base_url)
-    compiled, settings = compiled_policy(policy), _engine_settings(agent_id, mode, home, require_policy, checkpoints)
+    compiled, settings = (
+        compiled_policy(policy),
+        _engine_settings(agent_id, mode, home, require_policy, checkpoints, approver),
+    )
     with _lock:
         engine = _swapped_in(compiled, settings)
     return _after_swap(engine, settings)
@@ -118,7 +131,7 @@ def from_environment() -> None:
         if _native.running_engine() is not None:
             return
     _settings.refuse_server(None, None)
-    compiled, settings = compiled_policy(None), _engine_settings(None, None, None, None, None)
+    compiled, settings = compiled_policy(None), _engine_settings(None, None, None, None, None, None)
     with _lock:
         if _native.running_engine() is not None:
             return
@@ -186,6 +199,7 @@ def _engine_settings(
     home: str | os.PathLike[str] | None,
     require_policy: bool | None,
     checkpoints: str | os.PathLike[str] | None,
+    approver: object,
 ) -> dict[str, Any]:
     return {
         "home": _settings.path("home", home) or _native.default_home(),
@@ -193,6 +207,7 @@ def _engine_settings(
         "mode": _settings.mode(mode),
         "require_policy": _settings.truth("require_policy", require_policy),
         "checkpoints": _settings.path("checkpoints", checkpoints),
+        "approver": _settings.approver(approver),
     }
 
 
@@ -206,6 +221,8 @@ def _swapped_in(compiled: _native.Policy, settings: dict[str, Any]) -> _native.E
         require_policy=settings["require_policy"],
         checkpoints=settings["checkpoints"],
         manual_clock=None,
+        asks=settings["approver"] is not None,
+        approver=None if settings["approver"] == "home" else settings["approver"],
     )
     _close_at_exit()
     _adapters.arm()
@@ -219,7 +236,12 @@ def _after_swap(engine: _native.Engine, settings: dict[str, Any]) -> Configurati
     # The swap holds by now. What cannot be closed in time stays among the retired, and `close` says why.
     _closed([old for old in [*_retired] if old.is_idle()], _EXIT_SECONDS)
     summary = engine.summary()
-    effective = Configuration(policy=", ".join(summary.pop("policies")) or None, **summary, **settings)
+    approver = settings["approver"]
+    shown = {
+        **settings,
+        "approver": getattr(approver, "__name__", type(approver).__name__) if callable(approver) else approver,
+    }
+    effective = Configuration(policy=", ".join(summary.pop("policies")) or None, **summary, **shown)
     _tell(effective)
     return effective
 

@@ -97,11 +97,20 @@ class RateLimited(PolicyDenied):
     """The call was refused because there were too many calls, or the same one too often; `decision.limit` says when it fits."""
 
 
+class ApprovalDenied(PolicyDenied):
+    """Somebody who was asked said no; the note is in `decision.detail`."""
+
+
+class ApprovalTimeout(PolicyDenied):
+    """Nobody who was asked said yes in time."""
+
+
 _WHY = {
     "rule": "a rule of the policy asks for it",
     "default": "no rule allows it and the policy's default refuses it",
     "out_of_scope": "the tool is not in the policy's scope",
     "no_approver": "a person has to say yes and nobody can be asked",
+    "approval_pending": "people are asked, and the call cannot wait here for their answer",
     "closed": "the engine was closed",
     "internal": "a defect of this package was contained",
 }
@@ -116,7 +125,15 @@ _REMEDIES = {
     "capture_failed": "give arguments that are plain values",
     "call_changed": "leave the arguments alone while the call waits; call again with those that are meant",
     "unknown_tag": "add the tag to the policy's `tags`, or remove it from the tool",
-    "no_approver": "ask a person outside the program; nobody can be asked from within it",
+    "no_approver": 'say who can be asked: `configure(approver="home")`, a function, or `counterseal.terminal_approver()`',
+    "approval_denied": "do something else; the note in `decision.detail` may say what",
+    "approval_expired": "ask somebody to look at it, and call again; `counterseal approvals list` shows what waits",
+    "approval_cancelled": "call again to ask again",
+    "approval_pending": "call it from a thread, such as with `asyncio.to_thread`, or guard an `async def`: waiting here would stop the event loop",
+    "approval_used": "call again to ask again: a yes is good for one run",
+    "approval_outdated": "call again: the policy asks for more than people agreed to",
+    "approval_failed": "see `decision.detail`, and `counterseal approvals list`",
+    "unbindable": "give arguments that are plain values, or leave them out of the rule's `bind`",
     "budget_exceeded": "see `decision.limit`: raise the budget, or wait until it resets",
     "rate_limited": 'wait until `decision.limit["resets_at"]`',
     "loop_detected": "do something else: the same call was made too often",

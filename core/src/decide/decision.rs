@@ -171,6 +171,10 @@ pub enum RefusalKind {
     Budget,
     /// Too many calls, or the same one too often.
     Rate,
+    /// Somebody who was asked said no.
+    SaidNo,
+    /// Nobody who was asked said yes in time.
+    TimedOut,
 }
 
 impl RefusalKind {
@@ -181,6 +185,8 @@ impl RefusalKind {
             Self::Policy => "policy_denied",
             Self::Budget => "budget_exceeded",
             Self::Rate => "rate_limited",
+            Self::SaidNo => "approval_denied",
+            Self::TimedOut => "approval_timeout",
         }
     }
 }
@@ -192,6 +198,8 @@ impl ReasonCode {
         match self {
             Self::BudgetExceeded => RefusalKind::Budget,
             Self::RateLimited | Self::LoopDetected => RefusalKind::Rate,
+            Self::ApprovalDenied => RefusalKind::SaidNo,
+            Self::ApprovalExpired => RefusalKind::TimedOut,
             _ => RefusalKind::Policy,
         }
     }

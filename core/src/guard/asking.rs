@@ -34,6 +34,8 @@ pub struct Asking {
     binding: Binding,
     bound: [u8; 32],
     canonical: Arc<[u8]>,
+    shown: BTreeMap<String, Shown>,
+    hidden: u32,
     expires_in: std::time::Duration,
     wait: Wait,
     over: bool,
@@ -100,7 +102,7 @@ impl Guard {
             reason_code: Arc::from(decision.reason_code.as_str()),
             policy: Hash(decision.policy),
             requirements: terms.requirements,
-            shown,
+            shown: shown.clone(),
             hidden,
             arguments: None,
         };
@@ -117,6 +119,8 @@ impl Guard {
             binding: terms.binding,
             bound,
             canonical,
+            shown,
+            hidden,
             expires_in: terms.timeout,
             wait,
             over: false,
@@ -188,6 +192,36 @@ impl Asking {
     #[must_use]
     pub fn canonical(&self) -> &[u8] {
         &self.canonical
+    }
+
+    /// The call's id, under which it is recorded unless it takes up a question that was asked before.
+    #[must_use]
+    pub const fn action_id(&self) -> ActionId {
+        self.action_id
+    }
+
+    /// The agent.
+    #[must_use]
+    pub fn agent(&self) -> Option<&str> {
+        self.context.agent.as_deref().or(self.guard.agent.as_deref())
+    }
+
+    /// On whose behalf.
+    #[must_use]
+    pub const fn context(&self) -> &CallContext {
+        &self.context
+    }
+
+    /// The arguments as people see them, by name.
+    #[must_use]
+    pub const fn shown(&self) -> &BTreeMap<String, Shown> {
+        &self.shown
+    }
+
+    /// How many arguments they do not see.
+    #[must_use]
+    pub const fn hidden(&self) -> u32 {
+        self.hidden
     }
 
     /// How long people have.

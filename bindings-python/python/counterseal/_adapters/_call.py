@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import _native
+from .._asking import agreed, agreed_async
 from .._guard import _already_guarded, _argument_names
 from .._signature import analysed, declared_parameters
 from .._text import is_text
-from .._waiting import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ def tool_behind(
         parameters, constants, hidden = declared_parameters(body), [], injected
     else:
         parameters = found.behind if found.behind is not None else found.parameters
-        constants, hidden = found.constants, injected | found.injected
+        constants, hidden = found.held.constants, injected | found.injected
     visible = None if parameters is None else [one for one in parameters if one.name not in hidden]
     constants = [(key, value) for key, value in constants if key not in hidden]
     return _native.Tool(
@@ -41,6 +41,7 @@ def tool_behind(
         constants=constants,
         rest=1,
         hidden=sorted(hidden),
+        receiver=None,
         behind=None if visible is None else [tuple(one) for one in visible],
         defaults=[(one.name, one.default[0]) for one in visible or () if one.default],
         tags=[],
@@ -51,21 +52,23 @@ def tool_behind(
     )
 
 
-def admitted(tool: _native.Tool, call_id: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _native.Ticket:
-    """Permission for one run, or raises `PolicyDenied`; waits where the decision or its record has to be waited for."""
-    ticket = tool.admit_call(call_id, args, kwargs)
-    return tool.resume_call(ticket, args, kwargs) if isinstance(ticket, _native.Pending) else ticket
+def admitted(
+    tool: _native.Tool, call_id: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[_native.Ticket, tuple[Any, ...], dict[str, Any]]:
+    """Permission for one run and the arguments it runs with, which people may have changed, or raises `PolicyDenied`; waits
+    where the decision or its record has to be waited for."""
+    found = tool.admit_call(call_id, args, kwargs)
+    return agreed(tool, found, args, kwargs) if isinstance(found, _native.Pending) else (found, args, kwargs)
 
 
 async def admitted_async(
     tool: _native.Tool, call_id: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> _native.Ticket:
+) -> tuple[_native.Ticket, tuple[Any, ...], dict[str, Any]]:
     """As `admitted`, without holding up the event loop."""
-    ticket = tool.admit_call(call_id, args, kwargs)
-    if isinstance(ticket, _native.Pending):
-        await on_disk(ticket)
-        return tool.resume_call(ticket, args, kwargs)
-    return ticket
+    found = tool.admit_call(call_id, args, kwargs)
+    return (
+        await agreed_async(tool, found, args, kwargs) if isinstance(found, _native.Pending) else (found, args, kwargs)
+    )
 
 
 def words_for_model(denied: PolicyDenied) -> str:

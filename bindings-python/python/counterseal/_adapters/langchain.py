@@ -169,7 +169,9 @@ def _stand_in_class(run: Callable[..., Any], arun: Callable[..., Any], *, bound:
             return tool._run(*args, **kwargs)
         hidden = plan.hidden
         given = {name: value for name, value in kwargs.items() if name not in hidden}
-        ticket = admitted(plan.tool, self.counterseal_call_id, args, given)
+        ticket, args, agreed = admitted(plan.tool, self.counterseal_call_id, args, given)
+        if agreed is not given:
+            kwargs = {**{name: value for name, value in kwargs.items() if name in hidden}, **agreed}
         try:
             result = tool._run(*args, **kwargs)
         except BaseException as error:
@@ -185,7 +187,9 @@ def _stand_in_class(run: Callable[..., Any], arun: Callable[..., Any], *, bound:
             return await tool._arun(*args, **kwargs)
         hidden = plan.hidden
         given = {name: value for name, value in kwargs.items() if name not in hidden}
-        ticket = await admitted_async(plan.tool, self.counterseal_call_id, args, given)
+        ticket, args, agreed = await admitted_async(plan.tool, self.counterseal_call_id, args, given)
+        if agreed is not given:
+            kwargs = {**{name: value for name, value in kwargs.items() if name in hidden}, **agreed}
         try:
             result = await tool._arun(*args, **kwargs)
         except BaseException as error:

@@ -40,6 +40,14 @@ struct Slot {
     id: Option<ApprovalId>,
     settled: Option<Settled>,
     calls: Vec<Call>,
+    /// Those to be called as soon as people are asked.
+    calls_when_asked: Vec<Call>,
+}
+
+impl Slot {
+    const fn is_asked(&self) -> bool {
+        self.id.is_some() || self.settled.is_some()
+    }
 }
 
 impl fmt::Debug for Wait {
@@ -102,12 +110,37 @@ impl Wait {
         call();
     }
 
+    /// Blocks the calling thread until people are asked or it has ended, at most for `patience`; whether it is so. A grant that
+    /// covers the call ends it without anybody being asked.
+    #[must_use]
+    pub fn wait_asked(&self, patience: Duration) -> bool {
+        let slot = self.slot();
+        let waited = self.shared.settled.wait_timeout_while(slot, patience, |slot| !slot.is_asked());
+        waited.unwrap_or_else(PoisonError::into_inner).0.is_asked()
+    }
+
+    /// Calls `call` once people are asked or it has ended, as [`Wait::on_settled`].
+    pub fn on_asked(&self, call: Call) {
+        let mut slot = self.slot();
+        if !slot.is_asked() {
+            slot.calls_when_asked.push(call);
+            return;
+        }
+        drop(slot);
+        call();
+    }
+
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     pub(super) fn opened(&self, id: ApprovalId) {
-        self.slot().id = Some(id);
+        let mut slot = self.slot();
+        slot.id = Some(id);
+        let calls = std::mem::take(&mut slot.calls_when_asked);
+        drop(slot);
+        self.shared.settled.notify_all();
+        calls.into_iter().for_each(|call| call());
     }
 
     /// Ends it; what was said first holds.
@@ -117,7 +150,8 @@ impl Wait {
             return;
         }
         slot.settled = Some(settled);
-        let calls = std::mem::take(&mut slot.calls);
+        let mut calls = std::mem::take(&mut slot.calls_when_asked);
+        calls.append(&mut slot.calls);
         drop(slot);
         self.shared.settled.notify_all();
         // outside the lock: they may ask how it ended
