@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, TypeAlias
 
     from ._approver import _Approver
+    from ._reload import Watch
 
     _PolicySource: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | _native.Policy"
 
@@ -28,12 +29,16 @@ _lock = RLock()
 # Changed by single operations alone: what interrupts one of two may change it between them.
 _retired: dict[_native.Engine, None] = {}
 _registered = False
+_watch: Watch | None = None
+"""What looks at the policy file, where `configure` was asked to."""
 
 
 def _unlocked() -> None:
-    """A forked child starts without the thread that may have held the lock."""
+    """A forked child starts without the thread that may have held the lock, and without the one that looks at the policy."""
     global _lock
     _lock = RLock()
+    if _watch is not None:
+        _watch.start()
 
 
 if hasattr(os, "register_at_fork"):
@@ -51,6 +56,7 @@ class Configuration:
         "home",
         "mode",
         "policy",
+        "reload",
         "require_policy",
         "rules",
         "warning",
@@ -69,6 +75,7 @@ class Configuration:
         warning: str | None,
         checkpoints: str | None = None,
         approver: str | None = None,
+        reload: bool = False,
     ) -> None:
         self.policy = policy
         self.rules = rules
@@ -80,6 +87,7 @@ class Configuration:
         self.warning = warning
         self.checkpoints = checkpoints
         self.approver = approver
+        self.reload = reload
 
     def to_dict(self) -> dict[str, object]:
         """All of it by name, ready for JSON."""
@@ -99,6 +107,7 @@ def configure(
     require_policy: bool | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
     approver: _Approver | Literal["home", "terminal"] | None = None,
+    reload: bool | None = None,
     api_key: str | None = None,
     base_url: str | None = None,
 ) -> Configuration:
@@ -114,14 +123,17 @@ def configure(
     `approver` is who is asked where the policy wants a person: `"home"` waits for `counterseal approvals` in another terminal,
     `"terminal"` (or `terminal_approver()`) asks at the program's own, a function gets the call and returns `True`, `False`,
     `Approved(...)` or `Denied(...)`; it may be `async`. Without one such calls are refused.
+
+    `reload` looks at the policy file every second, by a thread of its own. A changed one is checked whole and then swapped in at
+    once; one that is refused is told in `health()` and to the logger, and the one before stays.
     """
     _settings.refuse_server(api_key, base_url)
-    compiled, settings = (
-        compiled_policy(policy),
-        _engine_settings(agent_id, mode, home, require_policy, checkpoints, approver),
-    )
+    settings = _engine_settings(agent_id, mode, home, require_policy, checkpoints, approver, reload)
+    watch = _watch_on(policy, settings)
+    compiled = compiled_policy(policy)
     with _lock:
         engine = _swapped_in(compiled, settings)
+        _watched(watch)
     return _after_swap(engine, settings)
 
 
@@ -131,11 +143,14 @@ def from_environment() -> None:
         if _native.running_engine() is not None:
             return
     _settings.refuse_server(None, None)
-    compiled, settings = compiled_policy(None), _engine_settings(None, None, None, None, None, None)
+    settings = _engine_settings(None, None, None, None, None, None, None)
+    watch = _watch_on(None, settings)
+    compiled = compiled_policy(None)
     with _lock:
         if _native.running_engine() is not None:
             return
         engine = _swapped_in(compiled, settings)
+        _watched(watch)
     _after_swap(engine, settings)
 
 
@@ -152,6 +167,7 @@ def close(timeout: float = 10.0) -> None:
     next process of the home.
     """
     with _lock:  # not between an engine's start and its swap
+        _watched(None)
         retired, engine = [*_retired], _native.running_engine()
     failed = _closed(retired, timeout)
     if engine is not None:
@@ -168,6 +184,9 @@ def health() -> dict[str, Any]:
     import json
 
     found: dict[str, Any] = json.loads(engine.health())
+    watch = _watch
+    if watch is not None:
+        found["reload"] = watch.state()
     return found
 
 
@@ -200,6 +219,7 @@ def _engine_settings(
     require_policy: bool | None,
     checkpoints: str | os.PathLike[str] | None,
     approver: object,
+    reload: bool | None,
 ) -> dict[str, Any]:
     return {
         "home": _settings.path("home", home) or _native.default_home(),
@@ -208,7 +228,28 @@ def _engine_settings(
         "require_policy": _settings.truth("require_policy", require_policy),
         "checkpoints": _settings.path("checkpoints", checkpoints),
         "approver": _settings.approver(approver),
+        "reload": _settings.truth("reload", reload),
     }
+
+
+def _watch_on(policy: _PolicySource | None, settings: dict[str, Any]) -> Watch | None:
+    """What will look at the policy file, made before the policy is read; `None` where nobody asked for it."""
+    found = _settings.chosen("policy", policy)
+    if not settings["reload"] or found is None:
+        return None
+    from ._reload import Watch, file_of
+
+    return Watch(file_of(found), settings)
+
+
+def _watched(watch: Watch | None) -> None:
+    """Puts `watch` in the place of the one before, under the lock."""
+    global _watch
+    if _watch is not None:
+        _watch.stop()
+    _watch = watch
+    if watch is not None:
+        watch.start()
 
 
 def _swapped_in(compiled: _native.Policy, settings: dict[str, Any]) -> _native.Engine:

@@ -34,6 +34,10 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "COUNTERSEAL_REQUIRE_POLICY",
         "`1` to refuse every call while the policy decides nothing, `0` to allow and record it",
     ),
+    "reload": (
+        "COUNTERSEAL_RELOAD",
+        "`1` to put a changed policy file in force while the program runs, `0` to read it once",
+    ),
     "api_key": ("COUNTERSEAL_API_KEY", "key of a server; not supported by this version, refused if it is set"),
     "base_url": ("COUNTERSEAL_BASE_URL", "address of a server; not supported by this version, refused if it is set"),
 }
