@@ -7,6 +7,7 @@
 //! time as an argument, start nothing and touch no disk. Only `ledger`'s home, writer and recovery, `state`, `session` on it, and `guard`, do I/O.
 
 pub mod approval;
+pub mod backtest;
 pub mod call;
 pub mod clock;
 pub mod condition;

@@ -46,6 +46,11 @@ pub(crate) enum Measure {
 }
 
 impl Measure {
+    /// Whether what models took counts too.
+    pub(crate) const fn counts_models(&self) -> bool {
+        matches!(self, Self::Usd | Self::Tokens)
+    }
+
     pub(crate) const fn unit(&self) -> Unit {
         match self {
             Self::Usd => Unit::MicroUsd,

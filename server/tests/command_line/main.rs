@@ -9,5 +9,6 @@ mod init;
 mod ledger;
 mod made_home;
 mod policy;
+mod policy_history;
 mod policy_test;
 mod running;

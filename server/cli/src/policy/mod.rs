@@ -1,7 +1,9 @@
 //! `counterseal policy`: look at a policy, try it, test it and hold it against what was recorded, without running any tool.
 
+mod backtest;
 mod check;
 mod explain;
+mod fit;
 mod schema;
 mod test;
 
@@ -15,7 +17,7 @@ use std::path::Path;
 /// The largest policy the engine reads, and one byte more so that a larger one is refused by the engine's own words.
 const LARGEST: u64 = (8 << 20) + 1;
 
-/// Check, try, test and describe policies
+/// Check, try, test, compare and describe policies
 #[derive(Debug, clap::Subcommand)]
 #[command(
     subcommand_required = true,
@@ -25,12 +27,16 @@ Examples:
   counterseal policy check counterseal.yaml
   counterseal policy explain counterseal.yaml --tool send_email --args '{\"to\": \"a@example.com\"}'
   counterseal policy test counterseal.yaml
+  counterseal policy backtest draft.yaml --home /var/lib/my-agent
+  counterseal policy fit > counterseal.yaml
   counterseal policy schema > counterseal.schema.json"
 )]
 pub(crate) enum Policy {
     Check(check::Check),
     Explain(explain::Explain),
     Test(test::Test),
+    Backtest(backtest::Backtest),
+    Fit(fit::Fit),
     Schema(schema::Schema),
 }
 
@@ -40,6 +46,8 @@ impl Policy {
             Self::Check(check) => check.run(console),
             Self::Explain(explain) => explain.run(console),
             Self::Test(test) => test.run(console),
+            Self::Backtest(backtest) => backtest.run(console),
+            Self::Fit(fit) => fit.run(console),
             Self::Schema(schema) => schema.run(console),
         }
     }
