@@ -41,8 +41,8 @@ rust-test: ## the core, the ledger and the command line
 python-test: $(WHEEL) $(UV) ## the Python package on every interpreter of the machine
 	$(PYTHON) tests/interpreters.py --uv $(UV) --cache $(CACHE) --wheel-dir $(CACHE)/wheel --requirements tests/requirements/test.txt -- bindings-python/tests tests/replay
 
-project-test: $(CACHE)/test/.installed $(CACHE)/peers/.installed $(CACHE)/demo/.installed framework-test ## oracle, bad inputs, defects, examples, the repository's own rules
-	$(CACHE)/test/bin/python -m pytest -q tests/oracle tests/bad tests/defects tests/repository tests/examples
+project-test: $(CACHE)/test/.installed $(CACHE)/peers/.installed $(CACHE)/demo/.installed framework-test ## oracle, bad inputs, many processes on one home, defects, examples, the repository's own rules
+	$(CACHE)/test/bin/python -m pytest -q tests/oracle tests/bad tests/processes tests/defects tests/repository tests/examples
 	$(CACHE)/demo/bin/python -m pytest -q examples/agentdojo
 
 framework-test: $(CACHE)/langchain/.installed $(CACHE)/langchain-core/.unpacked ## the contract of adapters; LangChain's own tool tests with the guard on
