@@ -35,7 +35,7 @@ lint: $(CACHE)/lint/.installed $(DENY) ## formatting, lints as errors, licences,
 	$(CACHE)/lint/bin/mypy
 	$(CACHE)/lint/bin/python -m mypy.stubtest counterseal --mypy-config-file pyproject.toml --allowlist bindings-python/stubtest-allowlist.txt
 
-rust-test: ## the core, the ledger and the command line
+rust-test: ## the core, the ledger and the command line; locks in every order of threads (loom)
 	cargo test --workspace --exclude counterseal-python --locked
 
 python-test: $(WHEEL) $(UV) ## the Python package on every interpreter of the machine
