@@ -43,6 +43,11 @@ pub(crate) fn enforce<'py>(
     let planned = declared.planned(py)?;
     let Some(planned) = planned.as_ref() else { return Err(contained(py, "enforce")) };
     let context = context::current(py)?;
+    if context.replay().is_some() {
+        let why =
+            "a call that the program runs itself cannot be replayed: its body would run; guard the function instead";
+        return Err(raised(py, &Error::new(ErrorCode::ReplayIncomplete, why).with("tool", &declared.spec.name)));
+    }
     // Last, as in `check`.
     let given = given(&declared, arguments)?;
     let admission = declared.swapped(planned).map(|swapped| {

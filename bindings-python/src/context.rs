@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub(crate) struct Context {
     inner: CallContext,
     annotated: Option<Py<PyDict>>,
+    /// What gives recorded results in the place of bodies; holds in every context within this one.
+    replay: Option<Py<PyAny>>,
 }
 
 /// The bound `get` of the context variable: the variable's own C function is not in the stable ABI.
@@ -49,6 +51,17 @@ impl std::ops::Deref for Current<'_> {
         match self {
             Self::Implicit(context) => context,
             Self::Named(context) => &context.get().inner,
+        }
+    }
+}
+
+impl Current<'_> {
+    /// What gives recorded results in the place of bodies.
+    #[inline]
+    pub(crate) fn replay(&self) -> Option<&Py<PyAny>> {
+        match self {
+            Self::Implicit(_) => None,
+            Self::Named(context) => context.get().replay.as_ref(),
         }
     }
 }
@@ -116,7 +129,7 @@ impl Context {
 impl Context {
     /// A context within `outer`, or within the process's own session.
     #[new]
-    #[pyo3(signature = (outer, *, session=None, user=None, verified_by=None, user_text=None, parent=None, run=None, annotations=None))]
+    #[pyo3(signature = (outer, *, session=None, user=None, verified_by=None, user_text=None, parent=None, run=None, annotations=None, replay=None))]
     #[expect(clippy::too_many_arguments, reason = "by keyword, from the package's own functions")]
     fn new(
         py: Python<'_>,
@@ -128,6 +141,7 @@ impl Context {
         parent: Option<&str>,
         run: Option<&str>,
         annotations: Option<&Bound<'_, PyDict>>,
+        replay: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let mut inner = match outer {
             Some(outer) => outer.get().inner.clone(),
@@ -158,7 +172,9 @@ impl Context {
             inner.annotations = Some(canonical(all.as_any())?.into());
             annotated = Some(all.unbind());
         }
-        Ok(Self { inner, annotated })
+        let replay =
+            replay.or_else(|| outer.and_then(|outer| outer.get().replay.as_ref().map(|one| one.clone_ref(py))));
+        Ok(Self { inner, annotated, replay })
     }
 
     #[getter]
@@ -174,6 +190,12 @@ impl Context {
     #[getter]
     fn run(&self) -> Option<&str> {
         self.inner.run.as_deref()
+    }
+
+    /// What gives recorded results in the place of bodies, if anything does.
+    #[getter]
+    fn replay(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.replay.as_ref().map(|replay| replay.clone_ref(py))
     }
 
     #[getter]

@@ -38,9 +38,13 @@ impl Tool {
         call_id: Option<&str>,
         given: &[*mut ffi::PyObject],
     ) -> PyResult<Bound<'py, PyAny>> {
+        let context = context::current(py)?;
+        if let Some(replay) = context.replay() {
+            // SAFETY: the caller's promise.
+            return unsafe { self.replayed(py, replay, given) };
+        }
         let planned = self.declared.planned(py)?;
         let Some(planned) = planned.as_ref() else { return Err(contained(py, &self.declared.spec.name)) };
-        let context = context::current(py)?;
         let named = call_id.map(|id| CallContext { call_id: Some(Arc::from(id)), ..CallContext::clone(&context) });
         let context = named.as_ref().unwrap_or(&context);
         // SAFETY: the caller's promise; no Python code runs from here until the value is dropped.
@@ -55,6 +59,27 @@ impl Tool {
         let (admission, swapped) = admission.map_err(|error| raised(py, &error))?;
         let engine = &swapped.as_ref().unwrap_or(planned).engine;
         admitted(py, &self.declared.spec.name, admission, engine, || None)
+    }
+
+    /// What was recorded of this call, which is neither decided nor run: an object with the `result`, or raises.
+    ///
+    /// # Safety
+    /// As [`Tool::admit`].
+    #[cold]
+    #[expect(unsafe_code, reason = "lends text from the arguments for as long as it takes to encode them")]
+    unsafe fn replayed<'py>(
+        &self,
+        py: Python<'py>,
+        replay: &Py<PyAny>,
+        given: &[*mut ffi::PyObject],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut canonical = Vec::new();
+        // SAFETY: the caller's promise; no Python code runs until the value is dropped.
+        let captured = refusal(unsafe { self.layout.capture(py, given) })?;
+        let encoded = captured.and_then(|value| encode(&value, &mut canonical));
+        encoded.map_err(|error| raised(py, &error))?;
+        let spec = &self.declared.spec;
+        crate::outside::method(replay.bind(py), "_serve", (&*spec.source, &*spec.name, PyBytes::new(py, &canonical)))
     }
 
     /// Goes on with a call after its wait, its arguments captured again: a [`Ticket`], another [`Pending`], or raises.

@@ -132,6 +132,8 @@ codes! {
     ApprovalNotEntitled "approval_not_entitled" Approval Never "a yes of this person does not count";
     ApprovalClaimed "approval_claimed" Approval Never "the approval was used before";
     ApprovalInvalid "approval_invalid" Approval Never "an answer, an edit or a grant cannot be used";
+    ReplayDivergence "replay_divergence" Runtime Never "a replayed program made another call than the one that was recorded";
+    ReplayIncomplete "replay_incomplete" Config Never "what was recorded of a run is not enough to replay it";
     Closed "closed" Runtime Never "used after it was closed";
     Forked "forked" Runtime Never "used in a forked child where only the parent may use it";
     Panic "panic" Internal Never "a defect of this product was contained";

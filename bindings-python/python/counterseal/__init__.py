@@ -28,10 +28,12 @@ from ._errors import (
     PolicyDenied,
     PolicyError,
     RateLimited,
+    ReplayDivergence,
 )
 from ._guard import guard, guard_tool, guard_tools
 from ._ledger import Ledger, Verification
 from ._native import Context, Decision, Policy, __version__
+from ._replay import ReplayedError, replay
 from ._session import BudgetState, Session, current_session, log_token_usage
 from ._terminal import terminal_approver
 from ._words import Effect, Enforcement, Verdict
@@ -65,6 +67,8 @@ __all__ = [
     "PolicyDenied",
     "PolicyError",
     "RateLimited",
+    "ReplayDivergence",
+    "ReplayedError",
     "Session",
     "Verdict",
     "Verification",
@@ -84,6 +88,7 @@ __all__ = [
     "guard_tools",
     "health",
     "log_token_usage",
+    "replay",
     "run",
     "session",
     "set_session",

@@ -143,7 +143,7 @@ def set_session(
 ) -> None:
     """As `session`, until `clear_session` or the end of the task or thread."""
     scope = session(id, user=user, verified_by=verified_by, user_text=user_text, parent=parent)
-    _variable.set(_native.Context(None, **scope._made))
+    _variable.set(_native.Context(None, replay=_replaying(), **scope._made))
 
 
 def get_session() -> str | None:
@@ -154,7 +154,14 @@ def get_session() -> str | None:
 
 def clear_session() -> None:
     """Back to the process's own session."""
-    _variable.set(None)
+    replay = _replaying()
+    _variable.set(None if replay is None else _native.Context(None, replay=replay))
+
+
+def _replaying() -> object:
+    """What is replayed here, if anything is."""
+    context = _variable.get()
+    return None if context is None else context.replay
 
 
 def process_session() -> str:

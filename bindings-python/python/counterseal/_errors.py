@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from ._native import Decision
 
@@ -57,6 +58,21 @@ class LimitReachedError(CountersealError):
 
 class LifecycleError(CountersealError):
     """Used at the wrong time: after it was closed, or in a forked child where only the parent may use it."""
+
+
+class ReplayDivergence(LifecycleError):  # noqa: N818
+    """A replayed program made another call than the one that was recorded; the message shows the difference."""
+
+    def __init__(
+        self, message: str, *, position: int, expected: dict[str, Any] | None, found: dict[str, Any] | None
+    ) -> None:
+        super().__init__(message, code="replay_divergence", kind="runtime")
+        self.position = position
+        """Which call of the run it is, from 1."""
+        self.expected = expected
+        """The recorded call's `tool` and `arguments`; `None` where the run had ended."""
+        self.found = found
+        """The same of the call that was made; `None` where the program made none."""
 
 
 class InternalError(CountersealError):

@@ -86,6 +86,7 @@ _OUTSIDE = (
     "wait",
     "resume",
     "parameters",
+    "pending",
     "failed",
     "returned",
     "exhausted",
@@ -123,6 +124,10 @@ def generated(
     values = ", ".join(parameter.name for parameter in parameters)
     waited = f"{names['wait']}({names['ticket']}, {names['parameters']}, {values})"
     lines.append(f"    while not {names['ticket']}:")
+    if kind in ("function", "coroutine"):
+        # A replay gives the recorded result. Generators are never recorded whole, so that none is replayed.
+        lines.append(f"        if {names['ticket']}.__class__ is not {names['pending']}:")
+        lines.append(f"            return {names['ticket']}.result")
     lines.append(f"        [{values}] = {'await ' if waits else ''}{waited}")
     lines.append(f"        {names['ticket']} = {names['resume']}({', '.join([names['ticket'], given])})")
     lines.append("    try:" + template.format(call=_passed(parameters), **names).rstrip())
@@ -137,6 +142,7 @@ def generated(
         passed_async if waits else passed,
         resume,
         tuple(parameters),
+        _native.Pending,
         _native.failed,
         _native.returned,
         _native.exhausted,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._errors import PolicyDenied
+    from .._replay import Replayed
 
 
 def tool_behind(
@@ -54,7 +55,7 @@ def tool_behind(
 
 def admitted(
     tool: _native.Tool, call_id: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[_native.Ticket, tuple[Any, ...], dict[str, Any]]:
+) -> tuple[_native.Ticket | Replayed, tuple[Any, ...], dict[str, Any]]:
     """Permission for one run and the arguments it runs with, which people may have changed, or raises `PolicyDenied`; waits
     where the decision or its record has to be waited for."""
     found = tool.admit_call(call_id, args, kwargs)
@@ -63,7 +64,7 @@ def admitted(
 
 async def admitted_async(
     tool: _native.Tool, call_id: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[_native.Ticket, tuple[Any, ...], dict[str, Any]]:
+) -> tuple[_native.Ticket | Replayed, tuple[Any, ...], dict[str, Any]]:
     """As `admitted`, without holding up the event loop."""
     found = tool.admit_call(call_id, args, kwargs)
     return (

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _native
 from .._errors import ConfigurationError, PolicyDenied
+from .._replay import Replayed
 from . import armed
 from ._call import admitted, admitted_async, tool_behind, words_for_model
 
@@ -170,6 +171,8 @@ def _stand_in_class(run: Callable[..., Any], arun: Callable[..., Any], *, bound:
         hidden = plan.hidden
         given = {name: value for name, value in kwargs.items() if name not in hidden}
         ticket, args, agreed = admitted(plan.tool, self.counterseal_call_id, args, given)
+        if isinstance(ticket, Replayed):
+            return ticket.result
         if agreed is not given:
             kwargs = {**{name: value for name, value in kwargs.items() if name in hidden}, **agreed}
         try:
@@ -188,6 +191,8 @@ def _stand_in_class(run: Callable[..., Any], arun: Callable[..., Any], *, bound:
         hidden = plan.hidden
         given = {name: value for name, value in kwargs.items() if name not in hidden}
         ticket, args, agreed = await admitted_async(plan.tool, self.counterseal_call_id, args, given)
+        if isinstance(ticket, Replayed):
+            return ticket.result
         if agreed is not given:
             kwargs = {**{name: value for name, value in kwargs.items() if name in hidden}, **agreed}
         try:
