@@ -4,7 +4,8 @@
 //! (the caller's binding) → complete. [`guard::Guard`] ties these together for one process.
 //!
 //! Half of the crate is pure: `value`, `policy`, `condition`, `redact`, `decide`, `call` and the formats of `ledger` take
-//! time as an argument, start nothing and touch no disk. Only `ledger`'s home, writer and recovery, `state`, `session` on it, and `guard`, do I/O.
+//! time as an argument, start nothing and touch no disk. Only `ledger`'s home, writer and recovery, `state`, `session` on it, `guard`, and
+//! `rehearsal` and `backtest` with it, do I/O.
 
 pub mod approval;
 pub mod backtest;
