@@ -361,6 +361,31 @@ def waiting_process(home: Path, request: str) -> subprocess.Popen[str]:
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def test_killed_while_people_are_asked_the_next_process_takes_up_the_same_question(home: Path) -> None:
+    first = waiting_process(home, "r-1")
+    (asked,) = until(lambda: open_questions(home))
+    first.kill()
+    first.communicate()
+    second = waiting_process(home, "r-2")
+    until(lambda: [event["event"] for event in open_questions(home)[0]["events"]] == ["resumed"])
+    assert len(open_questions(home)) == 1
+    command = [
+        sys.executable,
+        "-m",
+        "counterseal",
+        "approvals",
+        "approve",
+        asked["request"]["id"],
+        "--yes",
+        "--home",
+        str(home),
+    ]
+    answered = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answered.returncode == 0, answered.stderr
+    assert second.communicate()[0] == "(400.0, 'r-2')\n"
+    assert [event["event"] for event in open_questions(home)[0]["events"]] == ["resumed", "answered", "claimed"]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_an_interrupt_ends_the_wait_and_leaves_the_question(home: Path) -> None:
     waiting = waiting_process(home, "r-1")

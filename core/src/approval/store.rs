@@ -7,7 +7,7 @@ use crate::clock::UnixNanos;
 use crate::error::{Error, ErrorCode};
 use crate::ledger::lock::FileLock;
 use crate::ledger::record::scalar::Id;
-use crate::ledger::{ActionId, ApprovalChange, Entropy, Home, Part, files};
+use crate::ledger::{ActionId, ApprovalChange, Entropy, Home, Part, StreamId, files};
 use crate::value::{self, Value};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -115,6 +115,13 @@ impl Store {
                 format!("there is no approval `{id}` in this home; `counterseal approvals list` shows those there are");
             Error::new(ErrorCode::ApprovalNotFound, message).with("approval", id)
         })
+    }
+
+    /// Whether a living process waits for its answer; one that cannot be asked does.
+    #[must_use]
+    pub fn is_waited_for(&self, approval: &Approval) -> bool {
+        let alive = |asker: Id| FileLock::is_held(&self.home.stream_lock_path(StreamId(asker.0))).unwrap_or(true);
+        approval.asker().is_some_and(alive)
     }
 
     /// The ids of all approvals, sorted.
