@@ -123,6 +123,7 @@ impl Guard {
     /// `ledger_io` where the ledger was not closed within `timeout`; what is not written then is recovered by the next process.
     pub fn close(&self, timeout: Duration) -> Result<(), Error> {
         self.closed.store(true, Ordering::Release);
+        self.desk.close(timeout);
         self.ledger.close_counting(timeout, &self.counted())
     }
 }

@@ -70,6 +70,18 @@ struct Running {
 struct Queue {
     commands: Vec<Command>,
     stop: bool,
+    /// Whether the thread touches nothing of the home any more.
+    ended: bool,
+}
+
+/// Says that the thread has ended, however it did.
+struct Ending(Arc<Running>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.queue().ended = true;
+        self.0.called.notify_all();
+    }
 }
 
 /// The desk of a guard.
@@ -116,6 +128,19 @@ impl Desk {
         self.call(wait, Command::Leave(wait.clone()));
     }
 
+    /// Ends the thread of a guard that is closed, and waits for that, at most for `patience`.
+    pub(crate) fn close(&self, patience: Duration) {
+        let running = self.running.load_full().filter(|running| running.generation == generation());
+        if let Some(running) = running {
+            let mut queue = running.queue();
+            queue.stop = true;
+            running.called.notify_all();
+            let waited = running.called.wait_timeout_while(queue, patience, |queue| !queue.ended);
+            // what has not ended by then holds up nobody: it leaves whole files
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
     fn call(&self, wait: &Wait, command: Command) {
         let running = self.running.load();
         match running.as_ref().filter(|running| running.generation == generation()) {
@@ -150,7 +175,10 @@ impl Desk {
         let (of_thread, store) = (Arc::clone(&running), self.store.clone());
         std::thread::Builder::new()
             .name("counterseal-desk".to_owned())
-            .spawn(move || watch::run(&of_thread, &office, store))
+            .spawn(move || {
+                let ending = Ending(of_thread);
+                watch::run(&ending.0, &office, store);
+            })
             .map_err(|error| {
                 Error::new(ErrorCode::LedgerIo, format!("nobody can be asked: no thread can be started: {error}"))
             })?;
