@@ -7,8 +7,8 @@
 //! What holds:
 //! - A transaction is whole or not at all, also when its process is killed in the middle: what it had written by then is taken back
 //!   by whoever needs the entries next. What a caller was told was done stays done.
-//! - The table is bounded ([`Options::max_bytes`]). Entries whose time has passed ([`Entry::expire_at`]) make room first,
-//!   then the least recently used. A key that made room is remembered, so that it reads as [`Presence::Evicted`] and never as
+//! - The table is bounded ([`Options::max_bytes`]). Entries whose time has passed ([`Entry::expire_at`]) make room
+//!   first, then the least recently used of a sample. A key that made room is remembered, so that it reads as [`Presence::Evicted`] and never as
 //!   [`Presence::New`]: its history is unknown, which is not the same as empty.
 //! - Time does not go back inside an entry ([`Entry::now`]).
 //! - Every failure is a [`StateError`], which the caller turns into a decision that is stricter, never looser.

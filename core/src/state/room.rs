@@ -1,4 +1,4 @@
-//! Making room in a shard that is full: expired entries go first, then those used least recently.
+//! Making room in a shard that is full: expired entries go first, then the least recently used of a sample.
 
 use super::edit::Shard;
 use super::error::StateError;
