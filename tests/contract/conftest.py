@@ -43,11 +43,12 @@ class Guarded:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.approver: Any = None
 
     def by(self, *rules: dict[str, Any], **more: Any) -> None:
         never = {"id": "never", "tools": ["nothing"], "decision": "deny"}
         policy = {"version": 1, "name": "contract", "rules": [*rules, never], **more}
-        cs.configure(policy=policy, home=self.home)
+        cs.configure(policy=policy, home=self.home, approver=self.approver)
 
     def recorded(self) -> list[tuple[str, Any, str, str | None]]:
         """Each decided call in order: tool, arguments, effect, and how it ended."""

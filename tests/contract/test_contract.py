@@ -238,6 +238,29 @@ def test_a_call_is_held_where_nobody_can_be_asked(driver: Driver, guarded: Guard
     assert [effect for _, _, effect, _ in guarded.recorded()] == ["refused"]
 
 
+@pytest.mark.parametrize("yes", [True, False], ids=["yes", "no"])
+def test_a_person_decides_and_the_run_goes_on(driver: Driver, guarded: Guarded, asynchronous: bool, yes: bool) -> None:
+    ran = Bodies()
+    tool = driver.tool(body_of(asynchronous, ran))
+    asked: list[tuple[str, Any]] = []
+
+    def approver(call: cs.ApprovalCall) -> cs.Approved | cs.Denied:
+        asked.append((call.tool_name, call.arguments))
+        return cs.Approved(by="bob") if yes else cs.Denied(by="bob", note="ask on Monday")
+
+    guarded.approver = approver
+    guarded.by({"id": "ask", "tools": ["transfer"], "decision": "require_approval", "reason_for_agent": "be patient"})
+    ended = driver.run([tool], [Call("transfer", {"to": "x", "amount": "1"})], asynchronous=asynchronous)
+    assert asked == [("transfer", {"to": "x", "amount": 1, "note": "none"})]
+    assert ran.got == ([("x", 1.0, "none")] if yes else [])
+    no = "`transfer` was not run: be patient. A person was asked and said no: ask on Monday"
+    assert [(one.text, one.error) for one in ended.answers] == [("sent", False) if yes else (no, True)]
+    assert ended.said == FINAL
+    assert [(effect, outcome) for _, _, effect, outcome in guarded.recorded()] == [
+        ("run", "success") if yes else ("refused", "denied")
+    ]
+
+
 def test_a_call_is_held_until_its_record_is_on_the_disk(driver: Driver, guarded: Guarded, asynchronous: bool) -> None:
     found: list[int] = []
 

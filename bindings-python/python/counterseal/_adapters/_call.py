@@ -74,6 +74,19 @@ async def admitted_async(
 
 def words_for_model(denied: PolicyDenied) -> str:
     """What a model is told of a refusal: it can go on, and knows that the tool did not run."""
-    told = denied.reason_for_agent or denied.reason
     refused = f"`{denied.tool_name}` was not run"
-    return f"{refused}: {told}" if told else f"{refused}: the policy in force does not allow this call"
+    asked = _ASKED.get(denied.reason_code)
+    if asked is None:
+        told = denied.reason_for_agent or denied.reason
+        return f"{refused}: {told}" if told else f"{refused}: the policy in force does not allow this call"
+    # the reason names who said no, which is for people; the note is for the model too
+    note = denied.decision.detail if denied.reason_code == "approval_denied" else None
+    answer = f"{asked}: {note}" if note else asked
+    told = denied.reason_for_agent
+    return f"{refused}: {told.rstrip('.')}. {answer}" if told else f"{refused}. {answer}"
+
+
+_ASKED = {
+    "approval_denied": "A person was asked and said no",
+    "approval_expired": "A person was asked and did not answer in time",
+}
