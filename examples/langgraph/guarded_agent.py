@@ -9,10 +9,12 @@ solved, when the attacker got the money though nobody said yes, or when the ledg
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 from pathlib import Path
 
 # The bank, its rules and its attackers are those of the other example.
@@ -83,7 +85,16 @@ def _run(home: Path) -> int:
 
 def _second_process(home: Path) -> subprocess.Popen[bytes]:
     print("There is no terminal here to ask at, so a second process will answer: second_terminal.py.\n", flush=True)
-    return subprocess.Popen([sys.executable, Path(__file__).with_name("second_terminal.py"), home])
+    colleague = subprocess.Popen([sys.executable, Path(__file__).with_name("second_terminal.py"), home])
+    threading.Thread(target=_end_with, args=(colleague,), daemon=True).start()
+    return colleague
+
+
+def _end_with(colleague: subprocess.Popen[bytes]) -> None:
+    """Without it the call would wait for as long as people have: a quarter of an hour."""
+    if colleague.wait() != 0:
+        print("the second process failed, so nobody is left to answer", file=sys.stderr, flush=True)
+        os._exit(1)
 
 
 def _is_refusal(message: BaseMessage) -> bool:

@@ -14,7 +14,7 @@ import counterseal as cs
 import pytest
 
 PROGRAM = Path(__file__).with_name("guarded_agent.py")
-SECONDS = 120
+SECONDS = 300
 HONEST, INJECTED = "GB29NWBK60161331926819", "US133000000121212121212"
 
 
