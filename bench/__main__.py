@@ -15,7 +15,17 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import async_call, core_decision, guarded_call, ledger_speed, limits, many_rules, report, start_up
+from bench import (
+    async_call,
+    core_decision,
+    guarded_call,
+    langchain_call,
+    ledger_speed,
+    limits,
+    many_rules,
+    report,
+    start_up,
+)
 from bench.processes import MeasurementError
 from bench.rows import Asked, Group
 
@@ -28,6 +38,7 @@ OUT = Path(__file__).parent / "out"
 GROUPS: dict[str, Callable[[Asked], Group]] = {
     "call": guarded_call.measure_call,
     "async": async_call.measure,
+    "langchain": langchain_call.measure,
     "curve": guarded_call.measure_curve,
     "many": many_rules.measure,
     "core": core_decision.measure,

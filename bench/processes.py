@@ -30,9 +30,11 @@ def run(command: Sequence[str | Path], *, environment: dict[str, str] | None = N
     return done.stdout
 
 
-def python(*arguments: str | Path, environment: dict[str, str] | None = None) -> Any:
-    """The JSON that this interpreter, fresh, prints as its last line."""
-    return json.loads(run([sys.executable, *arguments], environment=environment).splitlines()[-1])
+def python(
+    *arguments: str | Path, environment: dict[str, str] | None = None, interpreter: str | Path = sys.executable
+) -> Any:
+    """The JSON that an interpreter, this one unless another is named, prints as its last line in a fresh process."""
+    return json.loads(run([interpreter, *arguments], environment=environment).splitlines()[-1])
 
 
 def built(package: str, name: str) -> Path:

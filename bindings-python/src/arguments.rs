@@ -39,11 +39,11 @@ pub(crate) struct Parameter {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    PositionalOnly,
-    Positional,
-    Rest,
-    KeywordOnly,
-    KeywordRest,
+    PositionalOnly = 0,
+    Positional = 1,
+    Rest = 2,
+    KeywordOnly = 3,
+    KeywordRest = 4,
 }
 
 /// An object with the name it is captured under.
@@ -99,6 +99,12 @@ impl Layout {
             }
         }
         capture::owned_map(py, &named)
+    }
+
+    /// Name and kind of each parameter that is bound natively, the kind as `inspect` counts it.
+    pub(crate) fn parameters(&self) -> Option<Vec<(&str, u8)>> {
+        let behind = self.behind.as_ref()?;
+        Some(behind.iter().map(|parameter| (parameter.name.as_str(), parameter.kind as u8)).collect())
     }
 
     /// Name and place of what was taken for a receiver and is an argument.

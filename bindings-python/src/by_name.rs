@@ -5,10 +5,8 @@ use crate::context;
 use crate::decision::Decision;
 use crate::declared::Declared;
 use crate::errors::{contained, raised, unless_ending};
-use crate::pending::Pending;
 use crate::tool::{Tool, admitted, refusal};
 use counterseal::call::{PROGRAM_SOURCE, ToolSpec};
-use counterseal::guard::Admission;
 use counterseal::value::{Value, json, map};
 use counterseal::{Error, ErrorCode};
 use pyo3::prelude::*;
@@ -57,20 +55,23 @@ fn enforced<'py>(
     let planned = declared.planned(py)?;
     let Some(planned) = planned.as_ref() else { return Err(contained(py, "enforce")) };
     let context = context::current(py)?;
+    if context.replay().is_some() {
+        let why =
+            "a call that the program runs itself cannot be replayed: its body would run; guard the function instead";
+        return Err(raised(py, &Error::new(ErrorCode::ReplayIncomplete, why).with("tool", &declared.spec.name)));
+    }
     // Last, as in `check`.
     let given = given(&declared, arguments)?;
     let admission = declared.swapped(planned).map(|swapped| {
         let planned = swapped.as_ref().unwrap_or(planned);
-        planned.engine.guard.admit(&planned.tool, given.as_ref(), &context)
+        let admission = planned.engine.guard.admit(&planned.tool, given.as_ref(), &context);
+        (admission, swapped)
     });
     drop(given);
-    match admission.map_err(|error| raised(py, &error))? {
-        Admission::Sync(pending) => {
-            let held = (Arc::clone(&declared), arguments.clone().unbind());
-            Ok(Bound::new(py, Pending::new(&declared.spec.name, pending, Some(held)))?.into_any())
-        }
-        at_once => Ok(admitted(py, &declared.spec.name, at_once)?.into_any()),
-    }
+    let (admission, swapped) = admission.map_err(|error| raised(py, &error))?;
+    let engine = &swapped.as_ref().unwrap_or(planned).engine;
+    let held = || Some((Arc::clone(&declared), arguments.clone().unbind()));
+    admitted(py, &declared.spec.name, admission, engine, held)
 }
 
 /// The declaration of a guarded callable's tool, of a name that was guarded, or of a name alone.

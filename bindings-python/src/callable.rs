@@ -2,6 +2,7 @@
 
 use crate::hooks::admit_objects;
 use crate::outside;
+use crate::pending::Pending;
 use crate::ticket::Ticket;
 use crate::tool::Tool;
 use pyo3::exceptions::PyAttributeError;
@@ -88,14 +89,27 @@ impl GuardedCallable {
             }
             None => args.clone(),
         };
-        let (body, whole, passed) = match &self.held {
+        let (body, mut whole, mut passed) = match &self.held {
             Some(held) => {
                 let whole = held.positional(&given)?;
                 (held.callable.bind(py), whole.clone(), whole)
             }
             None => (self.body.bind(py), given, args.clone()),
         };
-        let ticket = admit_objects(self.tool.bind(py), &[whole.as_any(), named.as_any()])?;
+        let (tool, mut named) = (self.tool.bind(py), named);
+        let mut ticket = admit_objects(tool, &[whole.as_any(), named.as_any()])?;
+        if !ticket.is_exact_instance_of::<Ticket>() {
+            if !ticket.is_exact_instance_of::<Pending>() {
+                // a replay: what was recorded takes the place of the body
+                return ticket.getattr("result");
+            }
+            // people are asked, and may have it run with other arguments
+            let agreed = py.import("counterseal._asking")?;
+            let agreed = outside::method(agreed.as_any(), "agreed", (tool, ticket, whole, named))?;
+            (ticket, whole, named) = agreed.extract::<(Bound<'_, PyAny>, Bound<'_, PyTuple>, Bound<'_, PyDict>)>()?;
+            let bound = usize::from(self.held.is_none() && self.receiver.is_some());
+            passed = whole.get_slice(bound, whole.len());
+        }
         let ticket = ticket.cast::<Ticket>()?.get();
         match outside::call(body, passed, Some(&named)) {
             Ok(result) => {

@@ -4,7 +4,7 @@ use crate::capture;
 use crate::errors::raised;
 use crate::outside;
 use arc_swap::ArcSwapOption;
-use counterseal::call::{CallContext, User};
+use counterseal::call::{Beginning, CallContext, User};
 use counterseal::value::encode;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub(crate) struct Context {
     inner: CallContext,
     annotated: Option<Py<PyDict>>,
+    /// What gives recorded results in the place of bodies; holds in every context within this one.
+    replay: Option<Py<PyAny>>,
 }
 
 /// The bound `get` of the context variable: the variable's own C function is not in the stable ABI.
@@ -49,6 +51,17 @@ impl std::ops::Deref for Current<'_> {
         match self {
             Self::Implicit(context) => context,
             Self::Named(context) => &context.get().inner,
+        }
+    }
+}
+
+impl Current<'_> {
+    /// What gives recorded results in the place of bodies.
+    #[inline]
+    pub(crate) fn replay(&self) -> Option<&Py<PyAny>> {
+        match self {
+            Self::Implicit(_) => None,
+            Self::Named(context) => context.get().replay.as_ref(),
         }
     }
 }
@@ -96,7 +109,19 @@ fn unnamed() -> CallContext {
         parent: None,
         call_id: None,
         annotations: None,
+        beginning: None,
         enforcement: None,
+    }
+}
+
+/// The context of a conversation of which nothing else is known.
+pub(crate) fn of_session(session: &str) -> CallContext {
+    CallContext { session: session.into(), implicit: false, ..unnamed() }
+}
+
+impl Context {
+    pub(crate) const fn inner(&self) -> &CallContext {
+        &self.inner
     }
 }
 
@@ -104,15 +129,19 @@ fn unnamed() -> CallContext {
 impl Context {
     /// A context within `outer`, or within the process's own session.
     #[new]
-    #[pyo3(signature = (outer, *, session=None, user=None, verified_by=None, run=None, annotations=None))]
+    #[pyo3(signature = (outer, *, session=None, user=None, verified_by=None, user_text=None, parent=None, run=None, annotations=None, replay=None))]
+    #[expect(clippy::too_many_arguments, reason = "by keyword, from the package's own functions")]
     fn new(
         py: Python<'_>,
         outer: Option<&Bound<'_, Self>>,
         session: Option<&str>,
         user: Option<&str>,
         verified_by: Option<&str>,
+        user_text: Option<&str>,
+        parent: Option<&str>,
         run: Option<&str>,
         annotations: Option<&Bound<'_, PyDict>>,
+        replay: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let mut inner = match outer {
             Some(outer) => outer.get().inner.clone(),
@@ -121,7 +150,11 @@ impl Context {
         let mut annotated = outer.and_then(|outer| outer.get().annotated.as_ref().map(|all| all.clone_ref(py)));
         if let Some(session) = session {
             // Another conversation: what was said of the one around it does not hold in it.
-            inner = CallContext { session: session.into(), implicit: false, ..unnamed() };
+            inner = of_session(session);
+            if user_text.is_some() || parent.is_some() {
+                let beginning = Beginning::new(user_text.map(Box::from), parent.map(Arc::from));
+                inner.beginning = Some(Arc::new(beginning));
+            }
             annotated = None;
         }
         if let Some(user) = user {
@@ -139,7 +172,9 @@ impl Context {
             inner.annotations = Some(canonical(all.as_any())?.into());
             annotated = Some(all.unbind());
         }
-        Ok(Self { inner, annotated })
+        let replay =
+            replay.or_else(|| outer.and_then(|outer| outer.get().replay.as_ref().map(|one| one.clone_ref(py))));
+        Ok(Self { inner, annotated, replay })
     }
 
     #[getter]
@@ -155,6 +190,12 @@ impl Context {
     #[getter]
     fn run(&self) -> Option<&str> {
         self.inner.run.as_deref()
+    }
+
+    /// What gives recorded results in the place of bodies, if anything does.
+    #[getter]
+    fn replay(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.replay.as_ref().map(|replay| replay.clone_ref(py))
     }
 
     #[getter]

@@ -1,5 +1,6 @@
 //! A decision as Python sees it: values under names, made when they are asked for.
 
+use crate::session;
 use counterseal::decide::{self, Effect, Enforcement, ReasonCode, RecordSettings, Verdict};
 use counterseal::ledger::ActionId;
 use pyo3::exceptions::PyValueError;
@@ -79,6 +80,13 @@ impl Decision {
         self.inner.detail.as_deref()
     }
 
+    /// The limit that has not enough left, where that is why: `id`, `unit` (`usd`, `tokens`, `calls` or `sum`), `used`, `left`, `max`,
+    /// and `resets_at` in seconds since 1970.
+    #[getter]
+    fn limit<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.inner.limit.as_deref().map(|limit| session::limit_state(py, limit)).transpose()
+    }
+
     /// The id of the recorded call; `None` for `check` and where even the refusal could not be recorded.
     #[getter]
     fn action_id(&self) -> Option<&str> {
@@ -97,6 +105,7 @@ impl Decision {
         all.set_item("policy", self.policy())?;
         all.set_item("enforcement", self.inner.enforcement.as_str())?;
         all.set_item("detail", self.detail())?;
+        all.set_item("limit", self.limit(py)?)?;
         all.set_item("action_id", self.action_id())?;
         Ok(all)
     }
@@ -117,6 +126,10 @@ impl Decision {
 pub(crate) fn restored_decision(state: &Bound<'_, PyDict>) -> PyResult<Decision> {
     let optional = |name: &str| Ok::<_, PyErr>(text(state, name)?.map(Arc::from));
     let rules: Vec<String> = state.get_item("rules")?.map_or_else(|| Ok(Vec::new()), |rules| rules.extract())?;
+    let limit = match state.get_item("limit")?.filter(|limit| !limit.is_none()) {
+        Some(limit) => Some(session::restored_limit(limit.cast()?)?.ok_or_else(|| unfit("limit"))?),
+        None => None,
+    };
     let inner = decide::Decision {
         verdict: one_of(state, "decision", [Verdict::Allow, Verdict::RequireApproval, Verdict::Deny], Verdict::as_str)?,
         effect: one_of(state, "effect", [Effect::Run, Effect::Refused, Effect::Asked], Effect::as_str)?,
@@ -134,6 +147,7 @@ pub(crate) fn restored_decision(state: &Bound<'_, PyDict>) -> PyResult<Decision>
         detail: optional("detail")?,
         // the call is recorded by now, and nobody can ask a decision how
         record: RecordSettings::default(),
+        limit: limit.map(Arc::new),
     };
     Ok(Decision::new(inner, text(state, "action_id")?))
 }

@@ -8,7 +8,7 @@ use counterseal::call::ToolSpec;
 use counterseal::guard;
 use pyo3::prelude::*;
 use pyo3::pyclass::{PyTraverseError, PyVisit};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// A declaration and its plan, made again when the configuration changes.
@@ -110,4 +110,11 @@ impl Declared {
         // Without an engine in force the one before decides: what it may still permit is its own affair.
         engine::running().map(|engine| self.plan(&engine)).transpose()
     }
+}
+
+/// The names of all guarded tools that the program still holds, each once, in order.
+#[pyfunction]
+pub(crate) fn guarded_tools() -> Vec<String> {
+    let names: BTreeSet<_> = Declared::all().iter().map(|declared| declared.spec.name.clone()).collect();
+    names.into_iter().collect()
 }

@@ -22,6 +22,8 @@ use std::time::Duration;
 pub(crate) struct Engine {
     pub(crate) guard: Arc<Guard>,
     pub(crate) generation: u64,
+    /// The program's own approver; without one answers come from outside, where anybody can be asked at all.
+    pub(crate) approver: Option<Py<PyAny>>,
 }
 
 static RUNNING: ArcSwapOption<Engine> = ArcSwapOption::const_empty();
@@ -61,7 +63,9 @@ impl PyEngine {
     /// Starts a guard and checks every tool of the program against its policy. Nothing is in force yet.
     #[new]
     #[expect(clippy::too_many_arguments, reason = "one keyword of Python for each setting")]
-    #[pyo3(signature = (*, policy, home, agent, mode, require_policy, manual_clock, checkpoints=None))]
+    #[pyo3(signature = (
+        *, policy, home, agent, mode, require_policy, manual_clock, checkpoints=None, asks=false, approver=None,
+    ))]
     fn new(
         py: Python<'_>,
         policy: Option<&Policy>,
@@ -71,6 +75,8 @@ impl PyEngine {
         require_policy: bool,
         manual_clock: Option<i64>,
         checkpoints: Option<PathBuf>,
+        asks: bool,
+        approver: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let layers = policy.map(|policy| Layer { name: Arc::from("local"), policy: Arc::clone(&policy.inner) });
         let options = Options { enforcement: mode.and_then(enforcement), require_policy };
@@ -85,6 +91,7 @@ impl PyEngine {
                 clock,
                 previous: running().map(|engine| engine.guard.layers().version()),
                 observer: None,
+                asks,
                 ledger: ledger::Options { sinks, while_waiting: outside::while_waiting, ..ledger::Options::default() },
             })
         });
@@ -95,7 +102,7 @@ impl PyEngine {
             fits_tools(&guard).map_err(|error| raised(py, &error))?;
         }
         let generation = NUMBERED.fetch_add(1, Ordering::AcqRel) + 1;
-        Ok(Self { inner: Arc::new(Engine { guard, generation }) })
+        Ok(Self { inner: Arc::new(Engine { guard, generation, approver }) })
     }
 
     /// Puts this engine in force and returns the one before it.

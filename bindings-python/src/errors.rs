@@ -3,6 +3,7 @@
 use crate::decision::Decision;
 use crate::outside;
 use counterseal::Error;
+use counterseal::decide::RefusalKind;
 use counterseal::guard::Refusal;
 use counterseal::policy::PolicyErrors;
 use pyo3::exceptions::{PyException, PyRuntimeError};
@@ -15,6 +16,10 @@ use pyo3::types::{PyDict, PyTuple};
 struct Kept {
     from_core: Py<PyAny>,
     denied: Py<PyAny>,
+    budget_exceeded: Py<PyAny>,
+    rate_limited: Py<PyAny>,
+    approval_denied: Py<PyAny>,
+    approval_timeout: Py<PyAny>,
     contained: Py<PyAny>,
     lifecycle: Py<PyAny>,
     any: Py<PyAny>,
@@ -29,6 +34,10 @@ fn kept(py: Python<'_>) -> PyResult<&Kept> {
         Ok(Kept {
             from_core: named("from_core")?,
             denied: named("PolicyDenied")?,
+            budget_exceeded: named("BudgetExceeded")?,
+            rate_limited: named("RateLimited")?,
+            approval_denied: named("ApprovalDenied")?,
+            approval_timeout: named("ApprovalTimeout")?,
             contained: named("contained")?,
             lifecycle: named("LifecycleError")?,
             any: named("CountersealError")?,
@@ -82,8 +91,15 @@ pub(crate) fn refused_policy(py: Python<'_>, errors: PolicyErrors) -> PyErr {
 /// The `PolicyDenied` for a call that may not run.
 pub(crate) fn denied(py: Python<'_>, tool: &str, refusal: &Refusal) -> PyErr {
     let action_id = refusal.action_id.map(crate::decision::action_text);
+    let class: fn(&Kept) -> &Py<PyAny> = match refusal.decision.reason_code.refusal() {
+        RefusalKind::Policy => |kept: &Kept| &kept.denied,
+        RefusalKind::Budget => |kept: &Kept| &kept.budget_exceeded,
+        RefusalKind::Rate => |kept: &Kept| &kept.rate_limited,
+        RefusalKind::SaidNo => |kept: &Kept| &kept.approval_denied,
+        RefusalKind::TimedOut => |kept: &Kept| &kept.approval_timeout,
+    };
     match Py::new(py, Decision::new(refusal.decision.clone(), action_id)) {
-        Ok(decision) => made(py, |kept| &kept.denied, (decision, tool)),
+        Ok(decision) => made(py, class, (decision, tool)),
         Err(error) => error,
     }
 }

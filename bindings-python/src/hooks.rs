@@ -6,7 +6,7 @@
 use crate::errors::{contained, unless_ending};
 use crate::pending::Pending;
 use crate::ticket::Ticket;
-use crate::tool::{Admitted, Tool};
+use crate::tool::Tool;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::cell::UnsafeCell;
@@ -115,21 +115,51 @@ pub(crate) fn admit_objects<'py>(tool: &Bound<'py, Tool>, given: &[&Bound<'py, P
         .map_err(|error| unless_ending(tool.py(), error))
 }
 
-/// A ticket, however long the call has to wait for it.
+/// As the C function `admit_or_wait`, for objects that the caller holds and a call that a framework may have named.
+#[expect(unsafe_code, reason = "hands pointers of held objects on")]
+pub(crate) fn admit_or_wait_objects<'py>(
+    tool: &Bound<'py, Tool>,
+    call_id: Option<&str>,
+    given: &[&Bound<'py, PyAny>],
+) -> PyResult<Bound<'py, PyAny>> {
+    let pointers: Vec<_> = given.iter().map(|object| object.as_ptr()).collect();
+    // SAFETY: `given` holds the objects until this returns.
+    let decide = || unsafe { tool.get().admit(tool.py(), call_id, &pointers) };
+    catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| Err(contained(tool.py(), &tool.get().declared.spec.name)))
+}
+
+/// As the C function `resume`, for objects that the caller holds.
+#[expect(unsafe_code, reason = "hands pointers of held objects on")]
+pub(crate) fn resume_objects<'py>(
+    tool: &Bound<'py, Tool>,
+    pending: &Bound<'py, Pending>,
+    given: &[&Bound<'py, PyAny>],
+) -> PyResult<Bound<'py, PyAny>> {
+    let pointers: Vec<_> = given.iter().map(|object| object.as_ptr()).collect();
+    // SAFETY: `given` holds the objects until this returns.
+    let resume = || unsafe { tool.get().resume(tool.py(), pending.get(), &pointers) };
+    catch_unwind(AssertUnwindSafe(resume)).unwrap_or_else(|_| Err(contained(tool.py(), &tool.get().declared.spec.name)))
+}
+
+/// A ticket, however long the disk takes; a [`Pending`] where people are asked.
 ///
 /// # Safety
 /// As [`Tool::admit`].
 #[expect(unsafe_code, reason = "hands pointers of held objects on")]
 unsafe fn waited<'py>(py: Python<'py>, tool: &Tool, given: &[*mut ffi::PyObject]) -> PyResult<Bound<'py, PyAny>> {
     // SAFETY: the caller's promise.
-    match unsafe { tool.admit(py, given) }? {
-        Admitted::Run(ticket) => Ok(ticket.into_any()),
+    let admitted = unsafe { tool.admit(py, None, given) }?;
+    if admitted.is_exact_instance_of::<Ticket>() {
+        return Ok(admitted);
+    }
+    match admitted.cast::<Pending>() {
         // SAFETY: the same.
-        Admitted::Wait(pending) => unsafe { tool.resume(py, pending.get(), given) },
+        Ok(pending) if !pending.get().is_question() => unsafe { tool.resume(py, pending.get(), given) },
+        _ => Ok(admitted),
     }
 }
 
-/// Decides; returns a ticket or raises.
+/// Decides; returns a ticket, a `Pending` where people are asked, or raises.
 #[expect(unsafe_code, reason = "a C function")]
 unsafe extern "C" fn admit(
     slf: *mut ffi::PyObject,
@@ -140,7 +170,7 @@ unsafe extern "C" fn admit(
     unsafe { before(slf, |py, tool| waited(py, tool, slice(given, count))) }
 }
 
-/// As `admit`, but returns a `Pending` where a record has to reach the disk first: a coroutine awaits that elsewhere.
+/// As `admit`, but returns a `Pending` where a record has to reach the disk first too: a coroutine awaits that elsewhere.
 #[expect(unsafe_code, reason = "a C function")]
 unsafe extern "C" fn admit_or_wait(
     slf: *mut ffi::PyObject,
@@ -148,7 +178,7 @@ unsafe extern "C" fn admit_or_wait(
     count: ffi::Py_ssize_t,
 ) -> *mut ffi::PyObject {
     // SAFETY: as the interpreter calls it: the caller's frame holds the arguments.
-    unsafe { before(slf, |py, tool| Ok(tool.admit(py, slice(given, count))?.into_any())) }
+    unsafe { before(slf, |py, tool| tool.admit(py, None, slice(given, count))) }
 }
 
 /// `resume(pending, …)`: as `admit` for a call that was waited for elsewhere.

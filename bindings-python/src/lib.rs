@@ -17,6 +17,8 @@ mod ledger;
 mod outside;
 mod pending;
 mod policy;
+mod question;
+mod session;
 mod ticket;
 mod tool;
 
@@ -65,12 +67,19 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cli::command_line, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_variable, module)?)?;
     module.add_function(wrap_pyfunction!(context::forget_process_session, module)?)?;
+    module.add_function(wrap_pyfunction!(declared::guarded_tools, module)?)?;
     module.add_function(wrap_pyfunction!(decision::restored_decision, module)?)?;
     module.add_function(wrap_pyfunction!(engine::default_home, module)?)?;
     module.add_function(wrap_pyfunction!(engine::running_engine, module)?)?;
     module.add_function(wrap_pyfunction!(engine::stand_down, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::verify_ledger, module)?)?;
+    module.add_function(wrap_pyfunction!(question::woken, module)?)?;
+    module.add_function(wrap_pyfunction!(session::is_in_scope, module)?)?;
+    module.add_function(wrap_pyfunction!(session::log_usage, module)?)?;
+    module.add_function(wrap_pyfunction!(session::mark_session, module)?)?;
+    module.add_function(wrap_pyfunction!(session::session_standing, module)?)?;
     module.add_function(wrap_pyfunction!(ticket::forked, module)?)?;
+    module.add_function(wrap_pyfunction!(ticket::leaves_a_body, module)?)?;
     module.add_function(wrap_pyfunction!(tool::canonical, module)?)?;
     module.add_function(wrap_pyfunction!(tool::canonical_json, module)?)?;
     hooks::add_to(module)

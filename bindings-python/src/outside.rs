@@ -99,10 +99,12 @@ pub(crate) fn while_waiting(wait: &mut dyn FnMut()) {
 
 /// Runs a wait without the interpreter's lock. Only the ledger's and that of `detached`: neither touches a Python object.
 ///
-/// Invariant: guards and ledgers are asked by threads that are attached, or within `detached`.
+/// Invariant: guards and ledgers are asked by threads that are attached, or within `detached`, or by threads of the engine's own,
+/// which the interpreter knows nothing of.
 #[expect(unsafe_code, reason = "gives the interpreter's lock up and takes it again")]
 fn without_lock(wait: &mut dyn FnMut()) {
-    if DETACHED.replace(true) {
+    // SAFETY: it may be called by any thread of a process with an interpreter.
+    if unsafe { ffi::PyGILState_GetThisThreadState() }.is_null() || DETACHED.replace(true) {
         return wait();
     }
     let restore: unsafe extern "C-unwind" fn(*mut ffi::PyThreadState) = black_box(PyEval_RestoreThread);

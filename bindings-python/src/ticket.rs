@@ -10,7 +10,7 @@ use counterseal::{Error, ErrorCode};
 use pyo3::exceptions::{PyBaseException, PyGeneratorExit, PyKeyboardInterrupt};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyString, PyTuple, PyType};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -34,6 +34,7 @@ static FORKS: AtomicU64 = AtomicU64::new(0);
 #[pyfunction]
 pub(crate) fn forked() {
     FORKS.fetch_add(1, Ordering::AcqRel);
+    crate::question::forget_ended();
     outside::forget_waiting();
 }
 
@@ -133,13 +134,33 @@ impl Ticket {
     }
 }
 
+/// Exceptions with which a framework leaves a body, such as to ask a person and come back.
+static CONTROL_FLOW: Mutex<Vec<Py<PyType>>> = Mutex::new(Vec::new());
+
+/// Says that exceptions of `class` leave a body without being a failure of it.
+#[pyfunction]
+#[pyo3(signature = (class, /))]
+pub(crate) fn leaves_a_body(class: &Bound<'_, PyType>) {
+    let mut known = CONTROL_FLOW.lock().unwrap_or_else(PoisonError::into_inner);
+    if !known.iter().any(|one| one.is(class)) {
+        known.push(class.clone().unbind());
+    }
+}
+
 /// An exception that ends a body from outside is no failure of the tool.
 fn outcome(error: &Bound<'_, PyAny>) -> Outcome {
     let py = error.py();
     let outside = error.is_instance_of::<PyGeneratorExit>()
         || error.is_instance_of::<PyKeyboardInterrupt>()
-        || cancelled(py).is_some_and(|class| error.is_instance(&class).unwrap_or(false));
+        || cancelled(py).is_some_and(|class| error.is_instance(&class).unwrap_or(false))
+        || control_flow(py).iter().any(|class| error.is_instance(class).unwrap_or(false));
     if outside { Outcome::Interrupted } else { Outcome::Error }
+}
+
+/// A copy: asking whether an exception is of a class may run Python code, which must not find the list locked.
+fn control_flow(py: Python<'_>) -> Vec<Bound<'_, PyType>> {
+    let known = CONTROL_FLOW.lock().unwrap_or_else(PoisonError::into_inner);
+    known.iter().map(|class| class.bind(py).clone()).collect()
 }
 
 /// `asyncio.CancelledError`, where the program has imported asyncio.

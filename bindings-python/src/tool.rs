@@ -4,17 +4,18 @@ use crate::arguments::Layout;
 use crate::capture::Failure;
 use crate::context;
 use crate::declared::Declared;
+use crate::engine::Engine;
 use crate::errors::{contained, denied, raised};
-use crate::pending::Pending;
+use crate::pending::{Named, Pending};
 use crate::ticket::Ticket;
 use counterseal::Error;
-use counterseal::call::{PROGRAM_SOURCE, Risk, ToolSpec};
+use counterseal::call::{CallContext, PROGRAM_SOURCE, Risk, ToolSpec};
 use counterseal::guard::Admission;
 use counterseal::value::{Value, encode, json};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pyclass::{PyTraverseError, PyVisit};
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 use std::sync::Arc;
 
 /// One guarded callable.
@@ -26,28 +27,62 @@ pub(crate) struct Tool {
 }
 
 impl Tool {
-    /// Decides a call and records it, or raises.
+    /// Decides a call and records it, or raises. `call_id` is the framework's own id of the call, where there is one.
     ///
     /// # Safety
     /// `given` are alive and held by the caller until this returns.
     #[expect(unsafe_code, reason = "lends text from the arguments for as long as it takes to decide")]
-    pub(crate) unsafe fn admit<'py>(&self, py: Python<'py>, given: &[*mut ffi::PyObject]) -> PyResult<Admitted<'py>> {
+    pub(crate) unsafe fn admit<'py>(
+        &self,
+        py: Python<'py>,
+        call_id: Option<&str>,
+        given: &[*mut ffi::PyObject],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let context = context::current(py)?;
+        if let Some(replay) = context.replay() {
+            // SAFETY: the caller's promise.
+            return unsafe { self.replayed(py, replay, given) };
+        }
         let planned = self.declared.planned(py)?;
         let Some(planned) = planned.as_ref() else { return Err(contained(py, &self.declared.spec.name)) };
-        let context = context::current(py)?;
+        let named = call_id.map(|id| CallContext { call_id: Some(Arc::from(id)), ..CallContext::clone(&context) });
+        let context = named.as_ref().unwrap_or(&context);
         // SAFETY: the caller's promise; no Python code runs from here until the value is dropped.
         let captured = refusal(unsafe { self.layout.capture(py, given) })?;
         let swapped = self.declared.swapped(planned);
         let admission = swapped.map(|swapped| {
             let planned = swapped.as_ref().unwrap_or(planned);
-            planned.engine.guard.admit(&planned.tool, captured.as_ref(), &context)
+            let admission = planned.engine.guard.admit(&planned.tool, captured.as_ref(), context);
+            (admission, swapped)
         });
         drop(captured);
-        let admission = admission.map_err(|error| raised(py, &error))?;
-        admitted(py, &self.declared.spec.name, admission)
+        let (admission, swapped) = admission.map_err(|error| raised(py, &error))?;
+        let engine = &swapped.as_ref().unwrap_or(planned).engine;
+        admitted(py, &self.declared.spec.name, admission, engine, || None)
     }
 
-    /// Goes on with a call after its wait, its arguments captured again: a [`Ticket`], or raises.
+    /// What was recorded of this call, which is neither decided nor run: an object with the `result`, or raises.
+    ///
+    /// # Safety
+    /// As [`Tool::admit`].
+    #[cold]
+    #[expect(unsafe_code, reason = "lends text from the arguments for as long as it takes to encode them")]
+    unsafe fn replayed<'py>(
+        &self,
+        py: Python<'py>,
+        replay: &Py<PyAny>,
+        given: &[*mut ffi::PyObject],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut canonical = Vec::new();
+        // SAFETY: the caller's promise; no Python code runs until the value is dropped.
+        let captured = refusal(unsafe { self.layout.capture(py, given) })?;
+        let encoded = captured.and_then(|value| encode(&value, &mut canonical));
+        encoded.map_err(|error| raised(py, &error))?;
+        let spec = &self.declared.spec;
+        crate::outside::method(replay.bind(py), "_serve", (&*spec.source, &*spec.name, PyBytes::new(py, &canonical)))
+    }
+
+    /// Goes on with a call after its wait, its arguments captured again: a [`Ticket`], another [`Pending`], or raises.
     ///
     /// # Safety
     /// As [`Tool::admit`].
@@ -64,29 +99,21 @@ impl Tool {
     }
 }
 
-/// What Python gets for a call that may run.
-pub(crate) enum Admitted<'py> {
-    Run(Bound<'py, Ticket>),
-    /// It may once it has waited, and goes on with [`Tool::resume`].
-    Wait(Bound<'py, Pending>),
-}
-
-impl<'py> Admitted<'py> {
-    pub(crate) fn into_any(self) -> Bound<'py, PyAny> {
-        match self {
-            Self::Run(ticket) => ticket.into_any(),
-            Self::Wait(pending) => pending.into_any(),
-        }
-    }
-}
-
-/// What Python gets for an admission.
+/// What Python gets for an admission: a [`Ticket`], or a [`Pending`] to go on with; `named` are the arguments of a call that was
+/// decided by name.
 #[inline]
-pub(crate) fn admitted<'py>(py: Python<'py>, tool: &str, admission: Admission) -> PyResult<Admitted<'py>> {
+pub(crate) fn admitted<'py>(
+    py: Python<'py>,
+    tool: &str,
+    admission: Admission,
+    engine: &Engine,
+    named: impl FnOnce() -> Named,
+) -> PyResult<Bound<'py, PyAny>> {
     match admission {
-        Admission::Run(ticket) => Ok(Admitted::Run(Bound::new(py, Ticket::new(ticket))?)),
-        Admission::Sync(pending) => Ok(Admitted::Wait(Bound::new(py, Pending::new(tool, pending, None))?)),
+        Admission::Run(ticket) => Ok(Bound::new(py, Ticket::new(ticket))?.into_any()),
+        Admission::Sync(pending) => Ok(Bound::new(py, Pending::disk(tool, pending, named()))?.into_any()),
         Admission::Refused(refusal) => Err(denied(py, tool, &refusal)),
+        Admission::Ask(asking) => Ok(Bound::new(py, Pending::people(py, asking, engine, named()))?.into_any()),
     }
 }
 
@@ -154,10 +181,39 @@ impl Tool {
         &self.declared.spec.name
     }
 
+    /// Name and kind of each parameter behind positional and keyword arguments, where they are known.
+    #[getter]
+    fn behind(&self) -> Option<Vec<(&str, u8)>> {
+        self.layout.parameters()
+    }
+
     /// The functions that the generated function calls before its body: `admit`, which waits where it has to; `admit_or_wait`,
     /// which returns a [`Pending`] instead; and `resume`, which takes that back after the wait, and the arguments after it.
     fn hooks<'py>(slf: &Bound<'py, Self>) -> PyResult<[Bound<'py, PyAny>; 3]> {
         crate::hooks::bound_to(slf)
+    }
+
+    /// As the hook `admit_or_wait`, for a call that a framework makes: positional and keyword arguments as its body gets them,
+    /// and the framework's own id of the call, where it has one.
+    #[pyo3(signature = (call_id, args, kwargs, /))]
+    fn admit_call<'py>(
+        slf: &Bound<'py, Self>,
+        call_id: Option<&str>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        crate::hooks::admit_or_wait_objects(slf, call_id, &[args.as_any(), kwargs.as_any()])
+    }
+
+    /// As the hook `resume`, after [`Tool::admit_call`] gave something to wait for.
+    #[pyo3(signature = (pending, args, kwargs, /))]
+    fn resume_call<'py>(
+        slf: &Bound<'py, Self>,
+        pending: &Bound<'py, Pending>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        crate::hooks::resume_objects(slf, pending, &[args.as_any(), kwargs.as_any()])
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

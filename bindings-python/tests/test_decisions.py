@@ -226,7 +226,7 @@ def test_a_session_can_be_set_without_a_block() -> None:
     def inside() -> None:
         assert cs.get_session() is None
         cs.set_session("s-1", user="u")
-        assert cs.get_session() == cs.current_session() == "s-1"
+        assert cs.get_session() == cs.current_session().session_id == "s-1"
         with cs.session("s-2"):
             assert cs.get_session() == "s-2"
         assert cs.get_session() == "s-1"

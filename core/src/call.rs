@@ -1,6 +1,7 @@
 //! A tool call as the engine sees it: which tool, on whose behalf, in which conversation.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How much harm a tool can do; absent means not said.
 #[derive(
@@ -65,6 +66,33 @@ pub struct User {
     pub verified_by: Option<Arc<str>>,
 }
 
+/// How a session began, told to the shared state with its first call.
+#[derive(Debug, Default)]
+pub struct Beginning {
+    /// The user's own text, which `session.said` is asked about.
+    pub user_text: Option<Box<str>>,
+    /// The session of which this one is a sub-agent's; they share their facts.
+    pub parent: Option<Arc<str>>,
+    /// The guard that was told; 0: none.
+    told: AtomicU64,
+}
+
+impl Beginning {
+    /// A beginning that nobody was told of.
+    #[must_use]
+    pub const fn new(user_text: Option<Box<str>>, parent: Option<Arc<str>>) -> Self {
+        Self { user_text, parent, told: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn is_told(&self, guard: u64) -> bool {
+        self.told.load(Ordering::Acquire) == guard
+    }
+
+    pub(crate) fn tell(&self, guard: u64) {
+        self.told.store(guard, Ordering::Release);
+    }
+}
+
 /// On whose behalf and in which conversation a call is made. Context variables of the host language carry it.
 #[derive(Debug, Clone)]
 pub struct CallContext {
@@ -84,6 +112,8 @@ pub struct CallContext {
     pub call_id: Option<Arc<str>>,
     /// Canonical bytes of what `annotate` attached, recorded with the call.
     pub annotations: Option<Arc<[u8]>>,
+    /// How the session began, where the program said so.
+    pub beginning: Option<Arc<Beginning>>,
     /// A mode asked for by the call; it may only tighten.
     pub enforcement: Option<crate::decide::Enforcement>,
 }

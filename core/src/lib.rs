@@ -4,8 +4,11 @@
 //! (the caller's binding) → complete. [`guard::Guard`] ties these together for one process.
 //!
 //! Half of the crate is pure: `value`, `policy`, `condition`, `redact`, `decide`, `call` and the formats of `ledger` take
-//! time as an argument, start nothing and touch no disk. Only `ledger`'s home, writer and recovery, and `guard`, do I/O.
+//! time as an argument, start nothing and touch no disk. Only `ledger`'s home, writer and recovery, `state`, `session` on it, `guard`, and
+//! `rehearsal` and `backtest` with it, do I/O.
 
+pub mod approval;
+pub mod backtest;
 pub mod call;
 pub mod clock;
 pub mod condition;
@@ -13,8 +16,12 @@ pub mod decide;
 pub mod error;
 pub mod guard;
 pub mod ledger;
+pub mod limits;
 pub mod policy;
 pub mod redact;
+pub mod rehearsal;
+pub mod session;
+pub mod state;
 pub mod value;
 
 pub use error::{Error, ErrorCode, ErrorKind, Retry};

@@ -151,7 +151,7 @@ fn ours(source: &str, given: &Arguments) -> Option<Option<bool>> {
         ("t", text(&given.texts.1)),
     ];
     let args = Value::Map(entries.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect());
-    Some(match condition.evaluate(&Facts { args: &args }) {
+    Some(match condition.evaluate(&Facts::of_call(&args)) {
         Outcome::True => Some(true),
         Outcome::False => Some(false),
         Outcome::Failed(_) => None,

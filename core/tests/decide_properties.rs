@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 use counterseal::call::{PROGRAM_SOURCE, ToolSpec};
+use counterseal::condition::Facts;
 use counterseal::decide::{Decision, Effect, Enforcement, Layer, Layers, Options, Verdict};
 use counterseal::policy;
 use counterseal::value::Value;
@@ -101,7 +102,7 @@ fn decide_with(docs: &[Doc], options: Options, mode: Option<Enforcement>) -> Dec
         tags: vec!["money".to_owned()],
         ..ToolSpec::default()
     };
-    layers.plan(&tool).unwrap().decide(&args(), mode).into_owned()
+    layers.plan(&tool).unwrap().decide(&Facts::of_call(&args()), mode).into_owned()
 }
 
 fn decide(docs: &[Doc]) -> Decision {

@@ -34,7 +34,8 @@ fn start(home: &Path, text: &str, observer: Option<Arc<dyn Observer>>) -> Arc<Gu
     let layers = Layers::new(vec![layer], Options::default()).unwrap();
     let clock = Clock::manual(UnixNanos(1_790_000_000_000_000_000));
     let ledger = ledger::Options::default();
-    let config = Config { layers, home: home.to_owned(), agent: None, clock, previous: None, observer, ledger };
+    let config =
+        Config { layers, home: home.to_owned(), agent: None, clock, previous: None, observer, asks: false, ledger };
     Guard::start(config).unwrap()
 }
 
@@ -52,6 +53,7 @@ fn context() -> CallContext {
         parent: None,
         call_id: None,
         annotations: None,
+        beginning: None,
         enforcement: None,
     }
 }

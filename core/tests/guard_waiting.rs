@@ -25,7 +25,7 @@ fn start(home: &Path, text: &str, ledger: ledger::Options) -> (Arc<Guard>, Arc<T
     let layer = Layer { name: Arc::from("local"), policy: Arc::new(policy) };
     let layers = Layers::new(vec![layer], Options::default()).unwrap();
     let (home, clock) = (home.to_owned(), Clock::System);
-    let config = Config { layers, home, agent: None, clock, previous: None, observer: None, ledger };
+    let config = Config { layers, home, agent: None, clock, previous: None, observer: None, ledger, asks: false };
     let guard = Guard::start(config).unwrap();
     let spec = ToolSpec { name: "put".into(), source: PROGRAM_SOURCE.into(), ..ToolSpec::default() };
     let tool = guard.tool(spec).unwrap();
@@ -42,6 +42,7 @@ fn context() -> CallContext {
         parent: None,
         call_id: None,
         annotations: None,
+        beginning: None,
         enforcement: None,
     }
 }
@@ -131,7 +132,7 @@ fn a_call_that_waited_for_room_says_so_and_may_run_with_the_same_arguments_alone
             match guard.admit(&put, Ok(&arguments), &context()) {
                 Admission::Run(ticket) => drop(ticket),
                 Admission::Sync(pending) => break pending,
-                Admission::Refused(refusal) => panic!("it waits: {refusal:?}"),
+                other => panic!("it waits: {other:?}"),
             }
             assert!(guard.health().ledger.queued_bytes > 0, "nothing is written before somebody waits");
         };

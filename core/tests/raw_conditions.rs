@@ -205,7 +205,7 @@ fn check(source: &str, lists: &Lists, types: &ArgumentTypes, args: &Value<'_>) -
             }
             Ok(condition) => {
                 accepted = true;
-                if let Outcome::Failed(why) = condition.evaluate(&Facts { args }) {
+                if let Outcome::Failed(why) = condition.evaluate(&Facts::of_call(args)) {
                     assert!(!why.ends_with("panicked"), "panicked: {why}");
                 }
                 let _ = (condition.contradiction(), condition.never_holds(), condition.covers(&condition));

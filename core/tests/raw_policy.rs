@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 use counterseal::call::{PROGRAM_SOURCE, ToolSpec};
+use counterseal::condition::Facts;
 use counterseal::decide::{Layer, Layers, Options};
 use counterseal::policy;
 use counterseal::value::Value;
@@ -108,8 +109,8 @@ fn load_and_decide(bytes: &[u8]) -> bool {
         let tool = ToolSpec { name: name.to_owned(), source: PROGRAM_SOURCE.to_owned(), ..ToolSpec::default() };
         if let Ok(plan) = layers.plan(&tool) {
             let args = Value::Map(vec![("n".into(), Value::Int(7))]);
-            let _ = plan.decide(&args, None);
-            let _ = plan.explain(&args, None).to_string();
+            let _ = plan.decide(&Facts::of_call(&args), None);
+            let _ = plan.explain(&Facts::of_call(&args), None).to_string();
         }
     }
     true

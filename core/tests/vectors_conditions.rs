@@ -107,7 +107,7 @@ fn evaluate(case: &mut Map<String, Json>, lists: &Lists) {
         Ok(condition) => {
             let empty = json!({});
             let args = value(case.get("args").unwrap_or(&empty));
-            let came_out = match condition.evaluate(&Facts { args: &args }) {
+            let came_out = match condition.evaluate(&Facts::of_call(&args)) {
                 Outcome::True => json!(true),
                 Outcome::False => json!(false),
                 Outcome::Failed(why) => json!({"failed": why.as_ref()}),
@@ -123,7 +123,7 @@ fn letter(when: &str, arguments: &[(&str, &str, &Json)], typed: bool, lists: &Li
     let types = ArgumentTypes::closed(arguments.iter().map(|(name, of, _)| (*name, argument_type(of))));
     let Ok(condition) = load(when, typed.then_some(&types), lists) else { return 'E' };
     let args = map(arguments.iter().map(|(name, _, of)| (Cow::Borrowed(*name), value(of))).collect()).expect("a map");
-    match condition.evaluate(&Facts { args: &args }) {
+    match condition.evaluate(&Facts::of_call(&args)) {
         Outcome::True => 'T',
         Outcome::False => 'F',
         Outcome::Failed(_) => 'X',

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 use counterseal::call::{PROGRAM_SOURCE, Risk, ToolSpec};
+use counterseal::condition::Facts;
 use counterseal::decide::{Enforcement, Layer, Layers, Options, ToolPlan};
 use counterseal::policy;
 use counterseal::value::json;
@@ -52,9 +53,9 @@ fn layers(case: &Json) -> Layers {
 fn decide(case: &Json, layers: &Layers, plan: &ToolPlan) -> Vec<String> {
     let args = case["args"].to_string();
     let args = json::parse(&args).unwrap();
-    let decision = plan.decide(&args, mode(&case["mode"])).into_owned();
+    let decision = plan.decide(&Facts::of_call(&args), mode(&case["mode"])).into_owned();
     let failures = layers.condition_failures();
-    let explanation = plan.explain(&args, mode(&case["mode"]));
+    let explanation = plan.explain(&Facts::of_call(&args), mode(&case["mode"]));
     assert_eq!(layers.condition_failures(), failures, "an explanation counts no failure");
     assert_eq!(explanation.rules, decision.rules.to_vec(), "an explanation says what is decided");
     assert!(explanation.to_string().contains(decision.verdict.as_str()));

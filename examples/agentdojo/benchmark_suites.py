@@ -66,6 +66,11 @@ class HonestTask:
     name: str
     task: Any
 
+    @property
+    def prompt(self) -> str:
+        """What the user wrote."""
+        return str(self.task.PROMPT)
+
     def start(self, environment: Environment) -> Environment:
         """A copy of its own for each run: the tools change it."""
         return self.task.init_environment(environment.model_copy(deep=True))

@@ -19,7 +19,7 @@ import yaml
 
 from benchmark_suites import HELD_OUT, WRITTEN_ON, Suite, load_suites
 from deployment_lists import policy_for
-from guarded_runtime import bare_runtime, guarded_runtime
+from guarded_runtime import LoneCalls, bare_runtime, guarded_runtime
 from print_report import Replay, print_json, print_text
 from replay_tasks import replay_attacks, replay_honest_tasks, without_session
 from tamper_ledger import LedgerProof, prove
@@ -34,13 +34,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="counterseal-agentdojo-") as scratch:
         home = options.home or Path(scratch) / "home"
         started = time.monotonic()
-        replay = _replay(load_suites(), home)
+        replay = _replay(load_suites(), home, Path(scratch) / "alone")
         ledger = prove(home)
         (print_json if options.json else print_text)(replay, ledger, time.monotonic() - started)
     return 0 if _sound(replay, ledger) else 1
 
 
-def _replay(suites: list[Suite], home: Path) -> Replay:
+def _replay(suites: list[Suite], home: Path, alone: Path) -> Replay:
     replay = Replay()
     for suite in suites:
         bare = bare_runtime(suite)
@@ -51,6 +51,11 @@ def _replay(suites: list[Suite], home: Path) -> Replay:
         guarded = guarded_runtime(suite)
         replay.honest += replay_honest_tasks(suite, guarded)
         replay.attacks += replay_attacks(suite, guarded)
+        # The same rules once more, for comparison only: what they could tell if every call were the first.
+        cs.configure(policy=policy_for(suite.honest_environment), home=alone, agent_id=f"{suite.name}-assistant")
+        lone = LoneCalls(guarded)
+        replay.alone_honest += replay_honest_tasks(suite, lone, without_session)
+        replay.alone_attacks += replay_attacks(suite, lone, without_session)
     cs.flush(10)
     cs.close()
     return replay

@@ -7,6 +7,7 @@ the body gets: parsed, coerced, defaults filled in. What AgentDojo itself passes
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import counterseal as cs
@@ -23,6 +24,18 @@ class ToolRuntime:
 
     def run(self, environment: Environment, call: Call) -> None:
         self._runtime.run_function(environment, call.tool, call.args, raise_on_error=True)
+
+
+class LoneCalls(ToolRuntime):
+    """The same tools, each call in a session of its own: nothing is known of the calls before, or of the user's words."""
+
+    def __init__(self, tools: ToolRuntime) -> None:
+        self._tools = tools
+        self._numbers = itertools.count()
+
+    def run(self, environment: Environment, call: Call) -> None:
+        with cs.session(f"alone-{next(self._numbers)}"):
+            self._tools.run(environment, call)
 
 
 def guarded_runtime(suite: Suite) -> ToolRuntime:

@@ -18,18 +18,23 @@ GROUPS = {"written on": WRITTEN_ON, "held out": HELD_OUT, "all four": (*WRITTEN_
 
 @dataclass
 class Replay:
-    """Every run of the demo, with the guard and without."""
+    """Every run of the demo: with the guard, without, and with it but nothing remembered from call to call."""
 
     honest: list[HonestRun] = field(default_factory=list)
     attacks: list[AttackRun] = field(default_factory=list)
     bare_honest: list[HonestRun] = field(default_factory=list)
     bare_attacks: list[AttackRun] = field(default_factory=list)
+    alone_honest: list[HonestRun] = field(default_factory=list)
+    alone_attacks: list[AttackRun] = field(default_factory=list)
 
     def scores(self) -> dict[str, Score]:
         return {name: score(self.honest, self.attacks, suites) for name, suites in self._rows()}
 
     def bare_scores(self) -> dict[str, Score]:
         return {name: score(self.bare_honest, self.bare_attacks, suites) for name, suites in self._rows()}
+
+    def alone_scores(self) -> dict[str, Score]:
+        return {name: score(self.alone_honest, self.alone_attacks, suites) for name, suites in self._rows()}
 
     def first_stopped_call(self) -> tuple[AttackRun, DecidedCall]:
         return next((run, call) for run in self.attacks for call in run.attack_calls if not call.ran)
@@ -53,6 +58,7 @@ def print_text(replay: Replay, ledger: LedgerProof, seconds: float) -> None:
     print(f"{total.honest} honest tasks, {total.attacks} attacks, {replay.decided_calls():,} calls, {seconds:.1f} s.")
     _print_attacks(scores, replay.bare_scores())
     _print_honest(scores, replay.bare_scores())
+    _print_memory(scores, replay.alone_scores())
     _print_explanation(*replay.first_stopped_call())
     _print_ledger(ledger, replay.decided_calls())
 
@@ -64,6 +70,7 @@ def print_json(replay: Replay, ledger: LedgerProof, seconds: float) -> None:
         "seconds": round(seconds, 3),
         "calls": replay.decided_calls(),
         "with_guard": {name: _score_json(row) for name, row in replay.scores().items()},
+        "without_memory": {name: _score_json(row) for name, row in replay.alone_scores().items()},
         "without_guard": {name: asdict(row) for name, row in replay.bare_scores().items()},
         "explained_call": {"task": f"{run.suite}/{run.task}/{run.attack}", **_call_json(call)},
         "ledger": asdict(ledger),
@@ -101,6 +108,23 @@ def _print_honest(scores: dict[str, Score], bare: dict[str, Score]) -> None:
     print(
         f"  Solved by AgentDojo's own check: {total.solved} with no approval given, {bare['all four'].solved} unguarded"
     )
+
+
+def _print_memory(scores: dict[str, Score], alone: dict[str, Score]) -> None:
+    print("\nWhat the session's facts buy: the same rules, with and without what came before and what the user wrote")
+    print(f"  {'':<12}{'stopped':>9}{'without':>9}{'asked':>9}{'without':>9}")
+    for name in GROUPS:
+        row, other = scores[name], alone[name]
+        shares = [
+            _share(part, whole)[0]
+            for part, whole in (
+                (row.stopped, row.attacks),
+                (other.stopped, other.attacks),
+                (row.asked, row.honest),
+                (other.asked, other.honest),
+            )
+        ]
+        _print_row(name, "".join(f"{share:>9}" for share in shares))
 
 
 def _print_explanation(run: AttackRun, call: DecidedCall) -> None:

@@ -18,7 +18,7 @@ import counterseal as cs
 from benchmark_suites import Attack, Call, Environment, HonestTask, Suite
 from guarded_runtime import ToolRuntime
 
-Session = Callable[[str], AbstractContextManager[Any]]
+Session = Callable[..., AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class AttackRun:
 def replay_honest_tasks(suite: Suite, runtime: ToolRuntime, session: Session = cs.session) -> Iterator[HonestRun]:
     for task in suite.honest_tasks:
         before, after = _start(task, suite.honest_environment)
-        with session(f"{suite.name}/{task.name}"):
+        with session(f"{suite.name}/{task.name}", user_text=task.prompt):
             calls = [_decide(runtime, after, call) for call in task.calls(before)]
         yield HonestRun(suite.name, task.name, calls, task.solved(before, after, _ran(calls)))
 
@@ -75,13 +75,13 @@ def replay_attacks(suite: Suite, runtime: ToolRuntime, session: Session = cs.ses
             yield _replay_attack(suite, runtime, session, task, attack)
 
 
-def without_session(_name: str) -> AbstractContextManager[None]:
+def without_session(_name: str, *, user_text: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
 def _replay_attack(suite: Suite, runtime: ToolRuntime, session: Session, task: HonestTask, attack: Attack) -> AttackRun:
     before, after = _start(task, suite.attacked_environment(attack))
-    with session(f"{suite.name}/{task.name}/{attack.name}"):
+    with session(f"{suite.name}/{task.name}/{attack.name}", user_text=task.prompt):
         honest = [_decide(runtime, after, call) for call in task.calls(before)]
         attacking = [_decide(runtime, after, call) for call in attack.calls(before)]
     reached = attack.goal_reached(before, after, _ran(honest + attacking))

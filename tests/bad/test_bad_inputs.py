@@ -1,7 +1,7 @@
 """Inputs that must be refused, each with the committed text that says what is wrong, where, and what to do.
 
 A case is a directory `<group>/<name>/` with its input and `expected.txt`: a policy for the groups `policy` and `conditions`, a
-`case.py` for the others. `COUNTERSEAL_BLESS=1` rewrites the expectations, which are then reviewed by hand.
+`case.yaml` for `cases`, a `case.py` for the others. `COUNTERSEAL_BLESS=1` rewrites the expectations, which are then reviewed by hand.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "ledger"))
-GROUPS = ("policy", "conditions", "arguments", "ledger", "home")
+GROUPS = ("policy", "conditions", "cases", "arguments", "ledger", "home")
 LEAST_IN_EACH = 10
 LEAST = 50
 INSIDES = re.compile(r"Traceback|panicked at|\.rs:\d|\.py\", line|RUST_BACKTRACE|thread '")
@@ -95,6 +95,15 @@ def test_policy_that_is_refused_lets_no_call_through(case, tmp_path):
     assert finished.returncode == 1, finished
     assert "the body did not run" in finished.stdout
     assert not INSIDES.search(finished.stdout + finished.stderr)
+
+
+@pytest.mark.parametrize("case", cases("cases"))
+def test_cases_of_a_policy_are_refused(case, tmp_path):
+    command = ["policy", "test", "../policy.yaml", "case.yaml"]
+    finished = run([*command_line(), *command], case, tmp_path / "home")
+    assert finished.returncode == 1, finished
+    assert not (tmp_path / "home").exists()
+    compare(case, transcript(f"counterseal {' '.join(command)}", finished, [(tmp_path, "<tmp>")]))
 
 
 @pytest.mark.parametrize("case", cases("arguments"))

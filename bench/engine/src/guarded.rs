@@ -33,6 +33,7 @@ impl Guarded {
             clock: Clock::System,
             previous: None,
             observer: None,
+            asks: false,
             ledger: Options::default(),
         })?;
         let tool = guard.tool(subject::tool())?;
@@ -45,6 +46,7 @@ impl Guarded {
             parent: None,
             call_id: None,
             annotations: None,
+            beginning: None,
             enforcement: None,
         };
         let (arguments, result) = (subject::arguments()?, subject::result());
@@ -55,7 +57,7 @@ impl Guarded {
     pub(crate) fn admit(&self) -> Option<Ticket> {
         match self.guard.admit(&self.tool, Ok(&self.arguments), &self.context) {
             Admission::Run(ticket) => Some(ticket),
-            Admission::Sync(_) | Admission::Refused(_) => None,
+            Admission::Sync(_) | Admission::Ask(_) | Admission::Refused(_) => None,
         }
     }
 

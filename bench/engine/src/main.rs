@@ -6,6 +6,7 @@ mod guarded;
 mod ledger;
 mod rules;
 mod stages;
+mod state;
 mod subject;
 mod timing;
 mod verify;
@@ -26,6 +27,7 @@ const SUBCOMMANDS: &[(&str, Subcommand)] = &[
     ("ledger", ledger::run),
     ("rules", rules::run),
     ("stages", stages::run),
+    ("state", state::run),
     ("verify", verify::run),
 ];
 

@@ -2,6 +2,7 @@
 
 use crate::timing::{Piece, time, to_json};
 use crate::{Figures, subject};
+use counterseal::condition::Facts;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -19,8 +20,8 @@ pub(crate) fn run(arguments: &[String]) -> Figures {
     }
     let call = subject::arguments()?;
     let figures = time(vec![
-        Piece::new("few", || few.decide(black_box(&call), None).verdict),
-        Piece::new("many", || many.decide(black_box(&call), None).verdict),
+        Piece::new("few", || few.decide(&Facts::of_call(black_box(&call)), None).verdict),
+        Piece::new("many", || many.decide(&Facts::of_call(black_box(&call)), None).verdict),
         // what a tool that is guarded or checked by name for the first time pays
         Piece::new("preparing the tool under many", || layers.plan(&subject::tool()).is_ok()),
     ]);

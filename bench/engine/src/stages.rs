@@ -4,6 +4,7 @@ use crate::guarded::{Guarded, PATIENCE};
 use crate::timing::{Piece, time, to_json};
 use crate::{Figures, ledger, subject};
 use counterseal::clock::Clock;
+use counterseal::condition::Facts;
 use counterseal::ledger::{Ledger, Options, Part};
 use counterseal::value::digest::{CallPrefix, DigestKey};
 use counterseal::value::encode;
@@ -44,7 +45,7 @@ pub(crate) fn run(_arguments: &[String]) -> Figures {
             buffer.clear();
             encode(black_box(&call), &mut buffer).is_ok()
         }),
-        Piece::new("decide", || plan.decide(black_box(&call), None).verdict),
+        Piece::new("decide", || plan.decide(&Facts::of_call(black_box(&call)), None).verdict),
         Piece::new("digest of the call", || key.call(&prefix, black_box(&canonical))),
         Piece::new("redact arguments", || plan.redaction().apply(black_box(&call), &canonical).len()),
         Piece::new("encode and digest the result", || {

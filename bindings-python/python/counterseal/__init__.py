@@ -23,10 +23,15 @@ except ImportError as _refused:
         " that imported it first, not subinterpreters beside it; guard tools in that one, or start a process for each"
     ) from None
 
+from ._answers import ApprovalCall, Approved, Denied, Grant
 from ._configuration import Configuration, FlushReport, close, configure, flush, health
-from ._contexts import annotate, clear_session, current_session, get_session, run, session, set_session
+from ._contexts import annotate, clear_session, get_session, run, session, set_session
+from ._coverage import Coverage, CoveredFramework, coverage
 from ._decide import Permit, check, enforce
 from ._errors import (
+    ApprovalDenied,
+    ApprovalTimeout,
+    BudgetExceeded,
     ConfigurationError,
     CountersealError,
     InternalError,
@@ -35,21 +40,36 @@ from ._errors import (
     LimitReachedError,
     PolicyDenied,
     PolicyError,
+    RateLimited,
+    ReplayDivergence,
 )
 from ._guard import guard, guard_tool, guard_tools
 from ._ledger import Ledger, Verification
 from ._native import Context, Decision, Policy, __version__
+from ._replay import ReplayedError, replay
+from ._session import BudgetState, Session, current_session, log_token_usage
+from ._terminal import terminal_approver
 from ._words import Effect, Enforcement, Verdict
 
 __all__ = [
+    "ApprovalCall",
+    "ApprovalDenied",
+    "ApprovalTimeout",
+    "Approved",
+    "BudgetExceeded",
+    "BudgetState",
     "Configuration",
     "ConfigurationError",
     "Context",
     "CountersealError",
+    "Coverage",
+    "CoveredFramework",
     "Decision",
+    "Denied",
     "Effect",
     "Enforcement",
     "FlushReport",
+    "Grant",
     "InternalError",
     "Ledger",
     "LedgerError",
@@ -59,6 +79,10 @@ __all__ = [
     "Policy",
     "PolicyDenied",
     "PolicyError",
+    "RateLimited",
+    "ReplayDivergence",
+    "ReplayedError",
+    "Session",
     "Verdict",
     "Verification",
     "__version__",
@@ -67,6 +91,7 @@ __all__ = [
     "clear_session",
     "close",
     "configure",
+    "coverage",
     "current_session",
     "enforce",
     "flush",
@@ -75,7 +100,10 @@ __all__ = [
     "guard_tool",
     "guard_tools",
     "health",
+    "log_token_usage",
+    "replay",
     "run",
     "session",
     "set_session",
+    "terminal_approver",
 ]

@@ -6,14 +6,17 @@ import os
 import sys
 from _thread import RLock
 
-from . import _native, _settings
+from . import _adapters, _native, _settings
 from ._errors import CountersealError, LedgerError
 from ._text import is_text
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, TypeAlias
+    from typing import Any, Literal, TypeAlias
+
+    from ._approver import _Approver
+    from ._reload import Watch
 
     _PolicySource: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | _native.Policy"
 
@@ -26,12 +29,16 @@ _lock = RLock()
 # Changed by single operations alone: what interrupts one of two may change it between them.
 _retired: dict[_native.Engine, None] = {}
 _registered = False
+_watch: Watch | None = None
+"""What looks at the policy file, where `configure` was asked to."""
 
 
 def _unlocked() -> None:
-    """A forked child starts without the thread that may have held the lock."""
+    """A forked child starts without the thread that may have held the lock, and without the one that looks at the policy."""
     global _lock
     _lock = RLock()
+    if _watch is not None:
+        _watch.start()
 
 
 if hasattr(os, "register_at_fork"):
@@ -43,11 +50,13 @@ class Configuration:
 
     __slots__ = (
         "agent_id",
+        "approver",
         "checkpoints",
         "enforcement",
         "home",
         "mode",
         "policy",
+        "reload",
         "require_policy",
         "rules",
         "warning",
@@ -65,6 +74,8 @@ class Configuration:
         require_policy: bool,
         warning: str | None,
         checkpoints: str | None = None,
+        approver: str | None = None,
+        reload: bool = False,
     ) -> None:
         self.policy = policy
         self.rules = rules
@@ -75,6 +86,8 @@ class Configuration:
         self.require_policy = require_policy
         self.warning = warning
         self.checkpoints = checkpoints
+        self.approver = approver
+        self.reload = reload
 
     def to_dict(self) -> dict[str, object]:
         """All of it by name, ready for JSON."""
@@ -93,6 +106,8 @@ def configure(
     home: str | os.PathLike[str] | None = None,
     require_policy: bool | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
+    approver: _Approver | Literal["home", "terminal"] | None = None,
+    reload: bool | None = None,
     api_key: str | None = None,
     base_url: str | None = None,
 ) -> Configuration:
@@ -104,11 +119,21 @@ def configure(
 
     `checkpoints` is a file outside the home: what seals the ledger is appended to it too, so that
     `counterseal ledger verify --checkpoints FILE` finds a home that was put back or written anew.
+
+    `approver` is who is asked where the policy wants a person: `"home"` waits for `counterseal approvals` in another terminal,
+    `"terminal"` (or `terminal_approver()`) asks at the program's own, a function gets the call and returns `True`, `False`,
+    `Approved(...)` or `Denied(...)`; it may be `async`. Without one such calls are refused.
+
+    `reload` looks at the policy file every second, by a thread of its own. A changed one is checked whole and then swapped in at
+    once; one that is refused is told in `health()` and to the logger, and the one before stays.
     """
     _settings.refuse_server(api_key, base_url)
-    compiled, settings = compiled_policy(policy), _engine_settings(agent_id, mode, home, require_policy, checkpoints)
+    settings = _engine_settings(agent_id, mode, home, require_policy, checkpoints, approver, reload)
+    watch = _watch_on(policy, settings)
+    compiled = compiled_policy(policy)
     with _lock:
         engine = _swapped_in(compiled, settings)
+        _watched(watch)
     return _after_swap(engine, settings)
 
 
@@ -118,11 +143,14 @@ def from_environment() -> None:
         if _native.running_engine() is not None:
             return
     _settings.refuse_server(None, None)
-    compiled, settings = compiled_policy(None), _engine_settings(None, None, None, None, None)
+    settings = _engine_settings(None, None, None, None, None, None, None)
+    watch = _watch_on(None, settings)
+    compiled = compiled_policy(None)
     with _lock:
         if _native.running_engine() is not None:
             return
         engine = _swapped_in(compiled, settings)
+        _watched(watch)
     _after_swap(engine, settings)
 
 
@@ -139,6 +167,7 @@ def close(timeout: float = 10.0) -> None:
     next process of the home.
     """
     with _lock:  # not between an engine's start and its swap
+        _watched(None)
         retired, engine = [*_retired], _native.running_engine()
     failed = _closed(retired, timeout)
     if engine is not None:
@@ -155,6 +184,9 @@ def health() -> dict[str, Any]:
     import json
 
     found: dict[str, Any] = json.loads(engine.health())
+    watch = _watch
+    if watch is not None:
+        found["reload"] = watch.state()
     return found
 
 
@@ -186,6 +218,8 @@ def _engine_settings(
     home: str | os.PathLike[str] | None,
     require_policy: bool | None,
     checkpoints: str | os.PathLike[str] | None,
+    approver: object,
+    reload: bool | None,
 ) -> dict[str, Any]:
     return {
         "home": _settings.path("home", home) or _native.default_home(),
@@ -193,7 +227,29 @@ def _engine_settings(
         "mode": _settings.mode(mode),
         "require_policy": _settings.truth("require_policy", require_policy),
         "checkpoints": _settings.path("checkpoints", checkpoints),
+        "approver": _settings.approver(approver),
+        "reload": _settings.truth("reload", reload),
     }
+
+
+def _watch_on(policy: _PolicySource | None, settings: dict[str, Any]) -> Watch | None:
+    """What will look at the policy file, made before the policy is read; `None` where nobody asked for it."""
+    found = _settings.chosen("policy", policy)
+    if not settings["reload"] or found is None:
+        return None
+    from ._reload import Watch, file_of
+
+    return Watch(file_of(found), settings)
+
+
+def _watched(watch: Watch | None) -> None:
+    """Puts `watch` in the place of the one before, under the lock."""
+    global _watch
+    if _watch is not None:
+        _watch.stop()
+    _watch = watch
+    if watch is not None:
+        watch.start()
 
 
 def _swapped_in(compiled: _native.Policy, settings: dict[str, Any]) -> _native.Engine:
@@ -206,8 +262,11 @@ def _swapped_in(compiled: _native.Policy, settings: dict[str, Any]) -> _native.E
         require_policy=settings["require_policy"],
         checkpoints=settings["checkpoints"],
         manual_clock=None,
+        asks=settings["approver"] is not None,
+        approver=None if settings["approver"] == "home" else settings["approver"],
     )
     _close_at_exit()
+    _adapters.arm()
     before = engine.take_over()
     if before is not None:
         _retired[before] = None
@@ -218,7 +277,12 @@ def _after_swap(engine: _native.Engine, settings: dict[str, Any]) -> Configurati
     # The swap holds by now. What cannot be closed in time stays among the retired, and `close` says why.
     _closed([old for old in [*_retired] if old.is_idle()], _EXIT_SECONDS)
     summary = engine.summary()
-    effective = Configuration(policy=", ".join(summary.pop("policies")) or None, **summary, **settings)
+    approver = settings["approver"]
+    shown = {
+        **settings,
+        "approver": getattr(approver, "__name__", type(approver).__name__) if callable(approver) else approver,
+    }
+    effective = Configuration(policy=", ".join(summary.pop("policies")) or None, **summary, **shown)
     _tell(effective)
     return effective
 

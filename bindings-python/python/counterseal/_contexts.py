@@ -71,18 +71,35 @@ class _Scope:
         self.__exit__(kind, error, traceback)
 
 
-def session(id: str, *, user: str | None = None, verified_by: str | None = None) -> _Scope:
+def session(
+    id: str,
+    *,
+    user: str | None = None,
+    verified_by: str | None = None,
+    user_text: str | None = None,
+    parent: str | None = None,
+) -> _Scope:
     """The conversation that calls belong to, and on whose behalf.
 
     `verified_by` says who vouched for the user's id; without it nobody did. A session inside another one is a conversation
     of its own: run, user and annotations of the one around it do not hold in it.
+
+    `user_text` is what the user wrote, for rules that ask `session.said(…)`; give every turn its own, they add up. Only
+    keyed hashes of it are kept. `parent` is the id of the session of which this one is a sub-agent's: they share what
+    they saw, said and learned, both ways.
     """
     if verified_by is not None and user is None:
         raise ConfigurationError(
             "`verified_by` says who vouched for `user`, which is missing", code="config_invalid", kind="config"
         )
+    if parent is not None and parent == id:
+        raise ConfigurationError(f"the session `{id}` cannot be its own `parent`", code="config_invalid", kind="config")
     return _Scope(
-        session=_text("session", id), user=_optional("user", user), verified_by=_optional("verified_by", verified_by)
+        session=_text("session", id),
+        user=_optional("user", user),
+        verified_by=_optional("verified_by", verified_by),
+        user_text=user_text if user_text == "" else _optional("user_text", user_text),
+        parent=_optional("parent", parent),
     )
 
 
@@ -116,10 +133,17 @@ def annotate(
     return _Scope(annotations={name: value for name, value in given.items() if value is not None})
 
 
-def set_session(id: str, *, user: str | None = None, verified_by: str | None = None) -> None:
+def set_session(
+    id: str,
+    *,
+    user: str | None = None,
+    verified_by: str | None = None,
+    user_text: str | None = None,
+    parent: str | None = None,
+) -> None:
     """As `session`, until `clear_session` or the end of the task or thread."""
-    scope = session(id, user=user, verified_by=verified_by)
-    _variable.set(_native.Context(None, **scope._made))
+    scope = session(id, user=user, verified_by=verified_by, user_text=user_text, parent=parent)
+    _variable.set(_native.Context(None, replay=_replaying(), **scope._made))
 
 
 def get_session() -> str | None:
@@ -128,12 +152,16 @@ def get_session() -> str | None:
     return None if context is None or context.implicit else context.session
 
 
-current_session = get_session
-
-
 def clear_session() -> None:
     """Back to the process's own session."""
-    _variable.set(None)
+    replay = _replaying()
+    _variable.set(None if replay is None else _native.Context(None, replay=replay))
+
+
+def _replaying() -> object:
+    """What is replayed here, if anything is."""
+    context = _variable.get()
+    return None if context is None else context.replay
 
 
 def process_session() -> str:

@@ -25,13 +25,16 @@ def check(tool: _ToolName, arguments: _Arguments) -> _native.Decision:
     return _native.check(_tool(tool), arguments)
 
 
-def enforce(tool: _ToolName, arguments: _Arguments) -> Permit:
+def enforce(tool: _ToolName, arguments: _Arguments, *, edits: bool = False) -> Permit:
     """Decides and records a call that the program runs itself; raises `PolicyDenied` if it may not run.
+
+    Where people are asked, entering the permit waits for them. With `edits` they may change the arguments: the program then
+    runs the call with `permit.edited` where that is not `None`; without it, such a yes is refused.
 
     Leaving the permit's `with` block completes the call. A permit that is never entered or never left counts as spent
     and is recorded with the outcome `unknown`.
     """
-    return Permit(_native.enforce(_tool(tool), arguments))
+    return Permit(_native.enforce(_tool(tool), arguments), edits)
 
 
 class Permit:
@@ -41,21 +44,28 @@ class Permit:
     the reason code `call_changed`.
     """
 
-    __slots__ = ("_pending", "_result", "_ticket", "action_id")
+    __slots__ = ("_edits", "_pending", "_result", "_ticket", "action_id", "edited")
 
-    def __init__(self, admitted: _native.Ticket | _native.Pending) -> None:
+    def __init__(self, admitted: _native.Ticket | _native.Pending, edits: bool = False) -> None:
+        self._edits = edits
         self._pending = admitted if isinstance(admitted, _native.Pending) else None
         self._ticket = admitted if isinstance(admitted, _native.Ticket) else None
         self._result: object = None
         self.action_id: str | None = None if self._ticket is None else self._ticket.action_id
         """The id of the recorded call; `None` until a record that has to reach the disk is there."""
+        self.edited: dict[str, Any] | None = None
+        """The arguments to run with, by name, where people changed them; `None` where they left them as they were."""
 
     def set_result(self, result: object) -> None:
         """What the call came to, recorded when the block is left."""
         self._result = result
 
     def __enter__(self) -> Permit:
-        self._resume()
+        while self._pending is not None:
+            from ._asking import wait
+
+            wait(self._pending)
+            self._resume()
         self._begin()
         return self
 
@@ -73,11 +83,11 @@ class Permit:
         self._result = None
 
     async def __aenter__(self) -> Permit:
-        if self._pending is not None:
-            from ._waiting import on_disk
+        while self._pending is not None:
+            from ._asking import wait_async
 
-            await on_disk(self._pending)
-        self._resume()
+            await wait_async(self._pending)
+            self._resume()
         self._begin()
         return self
 
@@ -99,9 +109,21 @@ class Permit:
 
     def _resume(self) -> None:
         pending, self._pending = self._pending, None
-        if pending is not None:
-            self._ticket = pending.resume()
-            self.action_id = self._ticket.action_id
+        if pending is None:
+            return
+        if pending.edited is not None:
+            if not self._edits:
+                pending.refuse(
+                    "people changed the arguments; give `edits=True` to `enforce`, and run what `permit.edited` says"
+                )
+            from ._edits import all_of
+
+            self.edited = all_of(pending)
+        found = pending.resume()
+        if isinstance(found, _native.Pending):
+            self._pending = found
+        else:
+            self._ticket, self.action_id = found, found.action_id
 
 
 def _tool(tool: _ToolName) -> str | _native.Tool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from ._native import Decision
 
@@ -59,6 +60,21 @@ class LifecycleError(CountersealError):
     """Used at the wrong time: after it was closed, or in a forked child where only the parent may use it."""
 
 
+class ReplayDivergence(LifecycleError):  # noqa: N818
+    """A replayed program made another call than the one that was recorded; the message shows the difference."""
+
+    def __init__(
+        self, message: str, *, position: int, expected: dict[str, Any] | None, found: dict[str, Any] | None
+    ) -> None:
+        super().__init__(message, code="replay_divergence", kind="runtime")
+        self.position = position
+        """Which call of the run it is, from 1."""
+        self.expected = expected
+        """The recorded call's `tool` and `arguments`; `None` where the run had ended."""
+        self.found = found
+        """The same of the call that was made; `None` where the program made none."""
+
+
 class InternalError(CountersealError):
     """A defect of this package, contained: the tool did not run."""
 
@@ -86,11 +102,28 @@ class PolicyDenied(CountersealError):  # noqa: N818
         super().__init__(f"`{tool_name}` was denied: {why}", code=decision.reason_code, kind="denied")
 
 
+class BudgetExceeded(PolicyDenied):
+    """The call was refused because a budget has not enough left; `decision.limit` says which and how much."""
+
+
+class RateLimited(PolicyDenied):
+    """The call was refused because there were too many calls, or the same one too often; `decision.limit` says when it fits."""
+
+
+class ApprovalDenied(PolicyDenied):
+    """Somebody who was asked said no; the note is in `decision.detail`."""
+
+
+class ApprovalTimeout(PolicyDenied):
+    """Nobody who was asked said yes in time."""
+
+
 _WHY = {
     "rule": "a rule of the policy asks for it",
     "default": "no rule allows it and the policy's default refuses it",
     "out_of_scope": "the tool is not in the policy's scope",
     "no_approver": "a person has to say yes and nobody can be asked",
+    "approval_pending": "people are asked, and the call cannot wait here for their answer",
     "closed": "the engine was closed",
     "internal": "a defect of this package was contained",
 }
@@ -105,7 +138,21 @@ _REMEDIES = {
     "capture_failed": "give arguments that are plain values",
     "call_changed": "leave the arguments alone while the call waits; call again with those that are meant",
     "unknown_tag": "add the tag to the policy's `tags`, or remove it from the tool",
-    "no_approver": "ask a person outside the program; nobody can be asked from within it",
+    "no_approver": 'say who can be asked: `configure(approver="home")`, a function, or `counterseal.terminal_approver()`',
+    "approval_denied": "do something else; the note in `decision.detail` may say what",
+    "approval_expired": "ask somebody to look at it, and call again; `counterseal approvals list` shows what waits",
+    "approval_cancelled": "call again to ask again",
+    "approval_pending": "call it from a thread, such as with `asyncio.to_thread`, or guard an `async def`: waiting here would stop the event loop",
+    "approval_used": "call again to ask again: a yes is good for one run",
+    "approval_outdated": "call again: the policy asks for more than people agreed to",
+    "approval_failed": "see `decision.detail`, and `counterseal approvals list`",
+    "unbindable": "give arguments that are plain values, or leave them out of the rule's `bind`",
+    "budget_exceeded": "see `decision.limit`: raise the budget, or wait until it resets",
+    "rate_limited": 'wait until `decision.limit["resets_at"]`',
+    "loop_detected": "do something else: the same call was made too often",
+    "limit_unknown": "see `counterseal.health()`: what was used so far is not known",
+    "limit_failed": "give the argument that the limit counts as a number that is not negative",
+    "session_unknown": "see `counterseal.health()`: what the session did cannot be remembered",
     "unrecorded": "see `counterseal.health()`: the record could not be written",
     "closed": "call `counterseal.configure()` again before the tool",
     "internal": "report it with the version of counterseal; the tool did not run",

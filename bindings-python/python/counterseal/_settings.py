@@ -7,6 +7,10 @@ import os
 from ._errors import ConfigurationError
 from ._text import is_text
 
+TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
+if TYPE_CHECKING:
+    from typing import Any
+
 MODES = ("observe", "step_up", "progressive", "block")
 
 SETTINGS: dict[str, tuple[str, str]] = {
@@ -21,9 +25,18 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "COUNTERSEAL_CHECKPOINTS",
         "file outside the home to which every checkpoint is appended too, best where the program cannot change it later",
     ),
+    "approver": (
+        "COUNTERSEAL_APPROVER",
+        "who is asked where the policy wants a person: `home` waits for `counterseal approvals`, `terminal` asks at the terminal;"
+        " `configure` also takes a function. Without it such calls are refused",
+    ),
     "require_policy": (
         "COUNTERSEAL_REQUIRE_POLICY",
         "`1` to refuse every call while the policy decides nothing, `0` to allow and record it",
+    ),
+    "reload": (
+        "COUNTERSEAL_RELOAD",
+        "`1` to put a changed policy file in force while the program runs, `0` to read it once",
     ),
     "api_key": ("COUNTERSEAL_API_KEY", "key of a server; not supported by this version, refused if it is set"),
     "base_url": ("COUNTERSEAL_BASE_URL", "address of a server; not supported by this version, refused if it is set"),
@@ -66,6 +79,20 @@ def truth(name: str, argument: object) -> bool:
     if isinstance(value, str) and value.lower() in _TRUTHS:
         return _TRUTHS[value.lower()]
     raise invalid(name, value, "`True` or `False`, in the environment `1` or `0`")
+
+
+def approver(argument: object) -> object:
+    """Who can be asked: `None`, `home` or a function."""
+    value: Any = chosen("approver", argument)
+    if value is None or callable(value):
+        return value
+    if value == "home":
+        return "home"
+    if value == "terminal":
+        from ._terminal import terminal_approver
+
+        return terminal_approver()
+    raise invalid("approver", value, "`home`, `terminal` or a function that takes the call")
 
 
 def path(name: str, argument: object) -> str | None:

@@ -11,7 +11,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from ._waiting import on_disk
+from ._asking import passed, passed_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +80,20 @@ _KINDS = {
 
 _PREFIX = "_cs"
 _INSIDE = ("ticket", "result", "error", "iterator", "sent")
-_OUTSIDE = ("body", "admit", "wait", "resume", "pending", "failed", "returned", "exhausted", "base", "closing", "ended")
+_OUTSIDE = (
+    "body",
+    "admit",
+    "wait",
+    "resume",
+    "parameters",
+    "pending",
+    "failed",
+    "returned",
+    "exhausted",
+    "base",
+    "closing",
+    "ended",
+)
 _HELD = ("combined", "before", "keywords")
 
 
@@ -107,10 +120,16 @@ def generated(
     lines = [f"def make({', '.join(names[name] for name in _OUTSIDE + _HELD)}):"]
     lines.append(f" {keyword} guarded({_declared(parameters)}):")
     lines.append(f"    {names['ticket']} = {names['admit']}({given})")
-    if waits:
-        lines.append(f"    if {names['ticket']}.__class__ is {names['pending']}:")
-        lines.append(f"        await {names['wait']}({names['ticket']})")
-        lines.append(f"        {names['ticket']} = {names['resume']}({', '.join([names['ticket'], given])})")
+    # What waits is false. People may have the call run with other arguments: those of the parameters are set anew.
+    values = ", ".join(parameter.name for parameter in parameters)
+    waited = f"{names['wait']}({names['ticket']}, {names['parameters']}, {values})"
+    lines.append(f"    while not {names['ticket']}:")
+    if kind in ("function", "coroutine"):
+        # A replay gives the recorded result. Generators are never recorded whole, so that none is replayed.
+        lines.append(f"        if {names['ticket']}.__class__ is not {names['pending']}:")
+        lines.append(f"            return {names['ticket']}.result")
+    lines.append(f"        [{values}] = {'await ' if waits else ''}{waited}")
+    lines.append(f"        {names['ticket']} = {names['resume']}({', '.join([names['ticket'], given])})")
     lines.append("    try:" + template.format(call=_passed(parameters), **names).rstrip())
     lines.append(" return guarded")
     namespace: dict[str, Any] = {}
@@ -120,8 +139,9 @@ def generated(
     made = namespace["make"](
         body,
         admit_or_wait if waits else admit,
-        on_disk,
+        passed_async if waits else passed,
         resume,
+        tuple(parameters),
         _native.Pending,
         _native.failed,
         _native.returned,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from . import _native, _settings
+from . import _adapters, _native, _settings
 from ._configuration import compiled_policy
 from ._ledger import Ledger
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any
+    from typing import Any, Literal
 
+    from ._approver import _Approver
     from ._configuration import _PolicySource
 
 START = 1_767_225_600
@@ -34,12 +35,15 @@ def engine(
     mode: str | None = None,
     require_policy: bool = False,
     start: float = START,
+    approver: _Approver | Literal["home"] | None = None,
 ) -> TestEngine:
     """A fresh engine in a home of its own, in force while its `with` block runs; the one before comes back afterwards.
 
     Without a policy everything is allowed and recorded. The clock stands at `start` until `set_time` or `advance`.
     """
-    return TestEngine(policy, agent_id=agent_id, mode=mode, require_policy=require_policy, start=start)
+    return TestEngine(
+        policy, agent_id=agent_id, mode=mode, require_policy=require_policy, start=start, approver=approver
+    )
 
 
 class TestEngine:
@@ -55,12 +59,15 @@ class TestEngine:
         mode: str | None,
         require_policy: bool,
         start: float,
+        approver: object = None,
     ) -> None:
         self._policy = None if policy is None else compiled_policy(policy)
         self._options: dict[str, Any] = {
             "agent": _settings.text("agent_id", agent_id),
             "mode": _settings.mode(mode),
             "require_policy": require_policy,
+            "asks": approver is not None,
+            "approver": None if approver == "home" else _settings.approver(approver),
         }
         self._now = round(start * 1_000_000_000)
         self._running: _native.Engine | None = None
@@ -73,11 +80,16 @@ class TestEngine:
 
         self._directory = tempfile.TemporaryDirectory(prefix="counterseal-test-")
         self.home = self._directory.name + "/home"
+        armed = False
         try:
+            armed = _adapters.arm()
             self._running = _native.Engine(policy=self._policy, home=self.home, manual_clock=self._now, **self._options)
         except BaseException:
+            if armed:
+                _adapters.disarm()
             self._directory.cleanup()
             raise
+        self._armed = armed
         self._before = self._running.take_over()
         return self
 
@@ -87,6 +99,8 @@ class TestEngine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._armed:
+            _adapters.disarm()
         if self._before is None:
             _native.stand_down()
         else:

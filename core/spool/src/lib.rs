@@ -10,7 +10,10 @@
 //! - Room that was given back is overwritten first: a spool holds nothing but what its consumer has not taken.
 //! - The file is allocated before it is mapped, so that no access can fail for want of disk space.
 //! - A forked child never touches its parent's mapping: every entry point compares [`generation`] first.
-//! - All unsafe code of Counterseal's core is in this crate, in `mapping`, `ring`, `fork` and `writeback`.
+//! - All unsafe code of Counterseal's core is in this crate, in `mapping`, `ring`, `fork`, `shared` and `writeback`.
+//!
+//! The same crate lends the words of the table that a home's processes share ([`SharedWords`]) and has the locks over them that
+//! outlive their holder ([`owned`]).
 
 mod consumer;
 mod doorbell;
@@ -21,9 +24,11 @@ mod layout;
 mod leftover;
 mod mapping;
 mod marker;
+pub mod owned;
 mod plain;
 mod ring;
 mod room;
+mod shared;
 mod spool;
 mod writeback;
 
@@ -32,5 +37,6 @@ pub use error::{AppendError, LeftoverError};
 pub use extent::{Extent, read_extent};
 pub use fork::generation;
 pub use leftover::{Leftover, read_leftover};
+pub use shared::SharedWords;
 pub use spool::{Identity, Spool, Statistics};
 pub use writeback::start_writeback;

@@ -27,6 +27,8 @@ pub struct Compiled {
     source: Box<str>,
     arguments: Box<[Box<str>]>,
     lists: Box<[Box<str>]>,
+    tags: Box<[Box<str>]>,
+    asks_session: bool,
     cost: u64,
     constant: Option<bool>,
 }
@@ -57,6 +59,8 @@ fn compile_unfenced(source: &str, declared: &Declared<'_>) -> Result<Compiled, C
         source: source.into(),
         arguments: names(checker.names),
         lists: names(checker.list_names),
+        tags: names(checker.tags),
+        asks_session: checker.asks_session,
         cost: checked.cost,
         constant,
     })
@@ -81,6 +85,17 @@ impl Compiled {
     /// The lists it names, sorted.
     pub fn lists(&self) -> impl Iterator<Item = &str> {
         self.lists.iter().map(AsRef::as_ref)
+    }
+
+    /// The tags it asks the session for, sorted.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().map(AsRef::as_ref)
+    }
+
+    /// Whether it asks the session for anything.
+    #[must_use]
+    pub const fn asks_session(&self) -> bool {
+        self.asks_session
     }
 
     /// Node visits of one evaluation in the worst case.
@@ -126,7 +141,7 @@ impl Compiled {
 impl Condition for Compiled {
     fn evaluate(&self, facts: &Facts<'_>) -> Outcome {
         // a panic is a defect of ours; like every failure it can only tighten
-        match catch_unwind(AssertUnwindSafe(|| self.node.truth(&Scope::of(Some(facts.args), &Budget::default())))) {
+        match catch_unwind(AssertUnwindSafe(|| self.node.truth(&Scope::of(Some(facts), &Budget::default())))) {
             Ok(Ok(true)) => Outcome::True,
             Ok(Ok(false)) => Outcome::False,
             Ok(Err(failure)) => Outcome::Failed(Arc::from(failure.to_string())),
@@ -167,7 +182,7 @@ mod tests {
     }
 
     fn outcome(source: &str, args: Vec<(&'static str, Value<'static>)>) -> Outcome {
-        untyped(source).expect("accepted").evaluate(&Facts { args: &map(args) })
+        untyped(source).expect("accepted").evaluate(&Facts::of_call(&map(args)))
     }
 
     #[test]
@@ -197,7 +212,7 @@ mod tests {
         let condition = typed("args.count > 5").expect("accepted");
         let args = map(vec![("count", Value::Float(7.0))]);
         assert_eq!(
-            condition.evaluate(&Facts { args: &args }),
+            condition.evaluate(&Facts::of_call(&args)),
             Outcome::Failed(Arc::from("`args.count` is a double, not an integer"))
         );
     }
@@ -212,10 +227,10 @@ mod tests {
                 Some("write `string(args.to) == \"a\"`"),
             ),
             (
-                "session.saw(\"x\")",
-                "unknown function `session.saw`",
-                "session.saw(\"x\")",
-                Some("conditions cannot ask the session yet"),
+                "session.seen(\"x\")",
+                "unknown function `session.seen`",
+                "session.seen(\"x\")",
+                Some("the session is asked by `saw`, `calls`, `said` and `known`"),
             ),
             (
                 "email_domian(args.to) in lists.own",
@@ -323,13 +338,13 @@ mod tests {
             "args.l.exists(x, size(args.s) == 1)",
             "args.l.exists(x, string(args.s) in lists.own)",
         ] {
-            let came_out = untyped(source).expect(source).evaluate(&Facts { args: &args });
+            let came_out = untyped(source).expect(source).evaluate(&Facts::of_call(&args));
             let Outcome::Failed(why) = came_out else { panic!("{source}: {came_out:?}") };
             assert!(why.ends_with("looks at too much text"), "{why}");
         }
         let once =
             untyped("args.s.contains(\"b\") || args.s.matches(\"b$\") || glob(\"*b\", args.s)").expect("accepted");
-        assert_eq!(once.evaluate(&Facts { args: &args }), Outcome::False);
+        assert_eq!(once.evaluate(&Facts::of_call(&args)), Outcome::False);
     }
 
     #[test]

@@ -100,7 +100,8 @@ impl Node {
             | Self::Index(..)
             | Self::Arithmetic(..)
             | Self::Negate(_)
-            | Self::Unary(..) => match self.eval(scope)? {
+            | Self::Unary(..)
+            | Self::Session(..) => match self.eval(scope)? {
                 Seen::Bool(truth) => Ok(truth),
                 other => Err(self.wrong(&other, "a truth value")),
             },
@@ -133,6 +134,7 @@ impl Node {
                 functions::arithmetic::negate(&inner.eval(scope)?).map_err(|why| Failure::new(self, why))
             }
             Self::Unary(function, inner) => self.unary(*function, inner, scope),
+            Self::Session(ask, given) => self.ask(*ask, given.as_deref(), scope),
             Self::Not(_)
             | Self::And(_)
             | Self::Or(_)

@@ -31,6 +31,10 @@ pub(super) enum Why {
     TooLong,
     /// Arguments are not known while a condition is looked at without a call.
     NoCall,
+    /// There is no session to ask.
+    NoSession,
+    /// The session's history is not known.
+    History,
 }
 
 /// A part of a condition and why it has no value.
@@ -63,6 +67,8 @@ impl fmt::Display for Failure {
             Why::TooLong => write!(f, "`{part}` has more than {} elements to go through", super::node::MAX_ELEMENTS),
             Why::TooMuchText => write!(f, "`{part}` looks at too much text"),
             Why::NoCall => write!(f, "`{part}` is known in a call only"),
+            Why::NoSession => write!(f, "`{part}` is known in a session only"),
+            Why::History => write!(f, "`{part}` asks for a history that is not known"),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! of an argument, 491 ns for two), its equality cannot fail, and it has no exact decimals. Where the two languages
 //! overlap they agree, which `core/tests/conditions_agree_with_cel.rs` tests. `docs/conditions.md` is the language's page.
 
+mod ask;
 mod bounds;
 mod check;
 mod compiled;
@@ -20,12 +21,14 @@ mod node;
 mod number;
 mod scope;
 mod seen;
+mod session;
 mod span;
 mod types;
 
 pub use bounds::{Bound, Constant, Relation};
 pub use compiled::{Compiled, Declared, compile};
 pub use lists::Lists;
+pub use session::{SessionView, Unknown};
 pub use types::{ArgumentType, ArgumentTypes};
 
 pub(crate) use lists::{instead_of_odd, odd_one};
@@ -41,6 +44,16 @@ use std::sync::Arc;
 pub struct Facts<'a> {
     /// The call's arguments: a [`Value::Map`].
     pub args: &'a Value<'a>,
+    /// The call's session; a condition that asks it fails where there is none.
+    pub session: Option<&'a dyn SessionView>,
+}
+
+impl<'a> Facts<'a> {
+    /// A call without a session.
+    #[must_use]
+    pub const fn of_call(args: &'a Value<'a>) -> Self {
+        Self { args, session: None }
+    }
 }
 
 /// How an evaluation ended. A failed one can only tighten.

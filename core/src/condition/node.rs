@@ -152,6 +152,28 @@ impl Binary {
     }
 }
 
+/// What is asked of the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    Saw,
+    Calls,
+    Said,
+    Known,
+}
+
+impl Ask {
+    pub(super) const ALL: [Self; 4] = [Self::Saw, Self::Calls, Self::Said, Self::Known];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Saw => "saw",
+            Self::Calls => "calls",
+            Self::Said => "said",
+            Self::Known => "known",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quantifier {
     All,
@@ -194,6 +216,8 @@ pub(super) enum Node {
     /// `glob` of a constant pattern.
     Glob(Box<Node>, Box<Glob>),
     Quantify(Quantifier, Box<(Node, Node)>),
+    /// `session.saw("tag")`; only `calls` can be asked of nothing.
+    Session(Ask, Option<Box<Node>>),
 }
 
 /// Shortens what is shown of a constant.
@@ -241,6 +265,8 @@ impl fmt::Display for Node {
             Self::Binary(function, both) => write!(f, "{}({}, {})", function.as_str(), both.0, both.1),
             Self::Glob(text, glob) => write!(f, "glob({:?}, {text})", glob.as_str()),
             Self::Quantify(quantifier, both) => write!(f, "{}.{}(…)", both.0, quantifier.as_str()),
+            Self::Session(ask, Some(given)) => write!(f, "session.{}({given})", ask.as_str()),
+            Self::Session(ask, None) => write!(f, "session.{}()", ask.as_str()),
         }
     }
 }

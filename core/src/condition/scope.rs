@@ -3,6 +3,7 @@
 use super::failure::{Failure, Why};
 use super::node::{Expect, Load, Root, Step};
 use super::seen::Seen;
+use super::{Facts, SessionView};
 use crate::value::Value;
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -38,19 +39,24 @@ impl Default for Budget {
 pub(super) struct Scope<'o, 'v> {
     budget: &'o Budget,
     /// `None` while a condition is looked at without a call.
-    args: Option<&'v Value<'v>>,
+    call: Option<&'o Facts<'v>>,
     element: Option<Element<'v>>,
     outer: Option<&'o Scope<'o, 'v>>,
 }
 
 impl<'o, 'v> Scope<'o, 'v> {
-    pub(super) const fn of(args: Option<&'v Value<'v>>, budget: &'o Budget) -> Self {
-        Self { budget, args, element: None, outer: None }
+    pub(super) const fn of(call: Option<&'o Facts<'v>>, budget: &'o Budget) -> Self {
+        Self { budget, call, element: None, outer: None }
+    }
+
+    /// The session of the call.
+    pub(super) fn session(&self) -> Option<&'v dyn SessionView> {
+        self.call.and_then(|call| call.session)
     }
 
     /// The scope of one round of a comprehension.
     pub(super) const fn inside(&'o self, element: Option<Element<'v>>) -> Self {
-        Self { budget: self.budget, args: self.args, element, outer: Some(self) }
+        Self { budget: self.budget, call: self.call, element, outer: Some(self) }
     }
 
     /// Takes `bytes` of text, looked at `times` over, off the budget.
@@ -93,7 +99,7 @@ impl Load {
     /// Walks `steps` from the root; `Err` names the path that was asked for.
     fn walk<'v>(&self, steps: &[Step], scope: &Scope<'_, 'v>) -> Result<Element<'v>, Box<Failure>> {
         let mut value = match &self.root {
-            Root::Args => scope.args.ok_or_else(|| Failure::new(self, Why::NoCall))?,
+            Root::Args => scope.call.ok_or_else(|| Failure::new(self, Why::NoCall))?.args,
             Root::Local { hops, .. } => match self.element(scope, *hops)? {
                 Element::Value(value) => value,
                 Element::Seen(seen) if steps.is_empty() => return Ok(Element::Seen(seen.clone())),

@@ -142,10 +142,67 @@ reason_codes! {
     CaptureFailed "capture_failed" "an argument could not be captured";
     CallChanged "call_changed" "the arguments changed while the call waited";
     UnknownTag "unknown_tag" "the tool declares a tag that the policy's vocabulary does not have";
+    BudgetExceeded "budget_exceeded" "a budget has not enough left";
+    RateLimited "rate_limited" "a rate limit is reached";
+    LoopDetected "loop_detected" "the same call was made too often";
+    LimitUnknown "limit_unknown" "nobody knows how much is left of a limit, which only tightens";
+    LimitFailed "limit_failed" "a limit cannot count the call's argument, which only tightens";
     NoApprover "no_approver" "a person has to say yes and nobody can be asked";
+    SessionUnknown "session_unknown" "what the session does cannot be remembered, and a rule asks for it";
+    ApprovalDenied "approval_denied" "somebody who was asked said no";
+    ApprovalExpired "approval_expired" "nobody said yes in time";
+    ApprovalCancelled "approval_cancelled" "the question was taken back before it was answered";
+    ApprovalPending "approval_pending" "people are asked, and the call cannot wait here for their answer";
+    ApprovalUsed "approval_used" "the yes was used by another call that waited for the same";
+    ApprovalOutdated "approval_outdated" "more has to be approved now than people were asked";
+    ApprovalFailed "approval_failed" "people could not be asked, or their answer could not be used";
+    Unbindable "unbindable" "an argument has no value that people could agree to";
     Unrecorded "unrecorded" "the decision could not be recorded";
     Closed "closed" "the guard was closed";
     Internal "internal" "a defect of this product was contained";
+}
+
+/// How a language surfaces a refusal: each has an exception of its own where the language has those.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// The policy does not allow it.
+    Policy,
+    /// A budget has not enough left.
+    Budget,
+    /// Too many calls, or the same one too often.
+    Rate,
+    /// Somebody who was asked said no.
+    SaidNo,
+    /// Nobody who was asked said yes in time.
+    TimedOut,
+}
+
+impl RefusalKind {
+    /// The stable text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "policy_denied",
+            Self::Budget => "budget_exceeded",
+            Self::Rate => "rate_limited",
+            Self::SaidNo => "approval_denied",
+            Self::TimedOut => "approval_timeout",
+        }
+    }
+}
+
+impl ReasonCode {
+    /// How a refusal for this reason is surfaced.
+    #[must_use]
+    pub const fn refusal(self) -> RefusalKind {
+        match self {
+            Self::BudgetExceeded => RefusalKind::Budget,
+            Self::RateLimited | Self::LoopDetected => RefusalKind::Rate,
+            Self::ApprovalDenied => RefusalKind::SaidNo,
+            Self::ApprovalExpired => RefusalKind::TimedOut,
+            _ => RefusalKind::Policy,
+        }
+    }
 }
 
 /// What was decided of one call and why.
@@ -173,6 +230,8 @@ pub struct Decision {
     pub detail: Option<Arc<str>>,
     /// How the call is recorded.
     pub record: super::RecordSettings,
+    /// The limit that has not enough left, where that is why.
+    pub limit: Option<Arc<super::Exceeded>>,
 }
 
 impl Decision {
@@ -192,6 +251,7 @@ impl Decision {
             enforcement,
             detail,
             record: super::RecordSettings::default(),
+            limit: None,
         }
     }
 }

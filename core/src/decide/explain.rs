@@ -4,8 +4,8 @@ use super::decision::{Decision, Effect, Enforcement, ReasonCode, Verdict};
 use super::ladder::{Ladder, Match};
 use super::plan::{PlannedLayer, ToolPlan};
 use super::tool::ScopeVerdict;
+use crate::condition::Facts;
 use crate::policy::hex;
-use crate::value::Value;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
@@ -91,12 +91,12 @@ pub enum Matched {
 }
 
 /// Explains one call.
-pub(super) fn explain(plan: &ToolPlan, args: &Value<'_>, mode: Option<Enforcement>) -> Explanation {
+pub(super) fn explain(plan: &ToolPlan, facts: &Facts<'_>, mode: Option<Enforcement>) -> Explanation {
     // what is only explained is no failure in operation
     let uncounted = AtomicU64::new(0);
-    let decision: Decision = plan.decide_counting(args, mode, &uncounted).into_owned();
+    let decision: Decision = plan.decide_counting(facts, mode, &uncounted).into_owned();
     let ladders = plan.ladders_in(mode.unwrap_or(Enforcement::Observe));
-    let layers = plan.layers.iter().zip(ladders).map(|(layer, ladder)| explain_layer(layer, ladder, args, &uncounted));
+    let layers = plan.layers.iter().zip(ladders).map(|(layer, ladder)| explain_layer(layer, ladder, facts, &uncounted));
     Explanation {
         tool: Arc::clone(&plan.name),
         source: Arc::clone(&plan.source),
@@ -114,12 +114,12 @@ pub(super) fn explain(plan: &ToolPlan, args: &Value<'_>, mode: Option<Enforcemen
     }
 }
 
-fn explain_layer(layer: &PlannedLayer, ladder: &Ladder, args: &Value<'_>, uncounted: &AtomicU64) -> LayerExplanation {
+fn explain_layer(layer: &PlannedLayer, ladder: &Ladder, facts: &Facts<'_>, uncounted: &AtomicU64) -> LayerExplanation {
     let mut rules: Vec<RuleExplanation> = ladder
         .steps
         .iter()
         .map(|step| {
-            let (matched, why) = match step.matches(args, uncounted) {
+            let (matched, why) = match step.matches(facts, uncounted) {
                 Match::Yes if step.conditions.when.is_none() => (Matched::Yes, "it has no condition".to_owned()),
                 Match::Yes => (Matched::Yes, "its `when` holds".to_owned()),
                 Match::No(why) => (Matched::No, why.to_owned()),

@@ -7,7 +7,6 @@
 use super::decision::{Decision, Effect, Enforcement, ReasonCode, Verdict};
 use crate::condition::{Condition as _, Facts, Outcome};
 use crate::policy::Conditions;
-use crate::value::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,12 +19,16 @@ impl Tier {
     pub(super) const LOWEST: Self = Self(0);
 
     const fn of(decision: &Decision) -> Self {
-        let effect = match decision.effect {
+        Self::new(decision.effect, decision.verdict)
+    }
+
+    pub(super) const fn new(effect: Effect, verdict: Verdict) -> Self {
+        let effect = match effect {
             Effect::Run => 0,
             Effect::Asked => 3,
             Effect::Refused => 6,
         };
-        Self(effect + decision.verdict as u8)
+        Self(effect + verdict as u8)
     }
 }
 
@@ -46,13 +49,12 @@ impl Step {
     }
 
     /// Whether it matches; `Some(detail)` inside where it does because a condition failed.
-    pub(super) fn matches(&self, args: &Value<'_>, failures: &AtomicU64) -> Match {
-        let facts = Facts { args };
+    pub(super) fn matches(&self, facts: &Facts<'_>, failures: &AtomicU64) -> Match {
         let count = || failures.fetch_add(1, Ordering::Relaxed);
         let allows = self.alone.verdict == Verdict::Allow;
         let mut failed = None;
         if let Some(when) = &self.conditions.when {
-            match when.evaluate(&facts) {
+            match when.evaluate(facts) {
                 Outcome::True => {}
                 Outcome::False => return Match::No("its `when` does not hold"),
                 Outcome::Failed(part) => {
@@ -65,7 +67,7 @@ impl Step {
             }
         }
         if let Some(unless) = &self.conditions.unless {
-            match unless.evaluate(&facts) {
+            match unless.evaluate(facts) {
                 Outcome::True => return Match::No("its `unless` holds"),
                 Outcome::False => {}
                 Outcome::Failed(part) => {
@@ -113,7 +115,7 @@ impl Ladder {
     }
 
     /// Adds what this layer asks for, if nothing stricter was asked for before.
-    fn walk<'p>(&'p self, args: &Value<'_>, failures: &AtomicU64, hits: &mut Hits<'p>) {
+    fn walk<'p>(&'p self, facts: &Facts<'_>, failures: &AtomicU64, hits: &mut Hits<'p>) {
         let floor = self.outside.as_ref().map(|decision| (Tier::of(decision), decision));
         let fallback = Tier::of(&self.default);
         let mut replaced = floor.is_some();
@@ -130,7 +132,7 @@ impl Ladder {
             if !counts && !step.replaces_default {
                 continue;
             }
-            let failed = match step.matches(args, failures) {
+            let failed = match step.matches(facts, failures) {
                 Match::No(_) | Match::Unsafe(_) => continue,
                 Match::Yes => None,
                 Match::Failed(part) => Some(part),
@@ -196,10 +198,10 @@ impl<'p> Hits<'p> {
 }
 
 /// Decides one call by all layers together; `None` without any layer.
-pub(super) fn decide<'p>(ladders: &'p [Ladder], args: &Value<'_>, failures: &AtomicU64) -> Option<Cow<'p, Decision>> {
+pub(super) fn decide<'p>(ladders: &'p [Ladder], facts: &Facts<'_>, failures: &AtomicU64) -> Option<Cow<'p, Decision>> {
     let mut hits = Hits { tier: Tier::LOWEST, first: None, more: Vec::new() };
     for ladder in ladders {
-        ladder.walk(args, failures, &mut hits);
+        ladder.walk(facts, failures, &mut hits);
     }
     let first = hits.first?;
     if hits.more.is_empty() && first.failed.is_none() {

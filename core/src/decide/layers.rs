@@ -2,10 +2,12 @@
 
 use super::builtin;
 use super::decision::{Decision, Enforcement, ReasonCode};
+use super::limited::PlannedLimit;
 use super::plan::ToolPlan;
+use super::tool;
 use crate::call::ToolSpec;
 use crate::error::{Error, ErrorCode};
-use crate::policy::{Policy, of_layers};
+use crate::policy::{LimitKind, Policy, of_layers};
 use crate::redact::Redaction;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -113,6 +115,36 @@ impl Layers {
     #[must_use]
     pub fn rule_count(&self) -> usize {
         self.layers.iter().map(|layer| layer.policy.rule_count()).sum()
+    }
+
+    /// Whether a rule of any layer asks the session for anything.
+    #[must_use]
+    pub fn ask_session(&self) -> bool {
+        self.layers.iter().any(|layer| layer.policy.asks_session)
+    }
+
+    /// Refuses a tag for a session that policies have a vocabulary for and none of them knows.
+    ///
+    /// # Errors
+    /// `tool_invalid`, with the nearest known tag.
+    pub fn check_tag(&self, tag: &str) -> Result<(), Error> {
+        tool::check_tag(self, tag, &format!("a session is marked with the tag `{tag}`"))
+    }
+
+    /// Every tag that a vocabulary has.
+    pub(crate) fn vocabulary(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.layers.iter().filter_map(|layer| layer.policy.tags.as_ref()).flatten()
+    }
+
+    /// The budgets of all layers, sorted by id.
+    pub(crate) fn budgets(&self) -> Box<[PlannedLimit]> {
+        let of = |layer: &'_ Layer| -> Vec<PlannedLimit> {
+            let budgets = layer.policy.limits.iter().filter(|limit| limit.kind == LimitKind::Budget);
+            budgets.map(|limit| PlannedLimit::new(self, layer, limit)).collect()
+        };
+        let mut all: Vec<PlannedLimit> = self.layers.iter().flat_map(of).collect();
+        all.sort_by(|one, two| one.id.cmp(&two.id));
+        all.into()
     }
 
     /// The strictest mode of a layer that decides anything.

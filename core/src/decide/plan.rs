@@ -1,17 +1,22 @@
 //! All that is fixed for one tool under the policies in force, worked out once.
 
+use super::asking::{self, RuleTerms};
 use super::decision::{Decision, Enforcement, ReasonCode, Verdict};
 use super::explain::{self, Explanation};
 use super::ladder::{self, Ladder, Step};
 use super::layers::{Layer, Layers};
+use super::learning;
+use super::limited::{self, PlannedLimit};
 use super::settings::{FailMode, RecordSettings};
 use super::tool::{self, Described, ScopeVerdict};
 use crate::call::{PROGRAM_SOURCE, Risk, ToolSpec};
+use crate::condition::Facts;
 use crate::error::{Error, ErrorCode};
 use crate::policy::{CompiledRule, Conditions, Known, Refused, compile_rule};
 use crate::redact::Redaction;
-use crate::value::Value;
+use crate::session::FactDetector;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
@@ -23,6 +28,7 @@ pub(super) struct PlannedRule {
     pub(super) verdict: Verdict,
     pub(super) mode: Enforcement,
     pub(super) conditions: Conditions,
+    pub(super) approval: Option<Arc<RuleTerms>>,
     reason: Option<Arc<str>>,
     reason_for_agent: Option<Arc<str>>,
     record: RecordSettings,
@@ -48,9 +54,13 @@ pub struct ToolPlan {
     pub(super) name: Arc<str>,
     described: Described,
     redaction: Arc<Redaction>,
+    /// Arguments that a yes does not bind.
+    pub(super) volatile: BTreeSet<Arc<str>>,
     version: [u8; 32],
     mode: Enforcement,
     pub(super) layers: Vec<PlannedLayer>,
+    /// Of all layers.
+    limits: Vec<PlannedLimit>,
     /// What holds where no layer decides anything.
     nothing: Decision,
     /// One for each layer, in the modes of policies and code.
@@ -58,6 +68,9 @@ pub struct ToolPlan {
     /// The same for calls that ask for `step_up`, `progressive` and `block`, built at the first such call.
     tightened: [OnceLock<Vec<Ladder>>; 3],
     failures: Arc<AtomicU64>,
+    asks_session: bool,
+    /// What of its results the session then knows.
+    facts: Box<[FactDetector]>,
 }
 
 impl ToolPlan {
@@ -85,9 +98,13 @@ impl ToolPlan {
             })
             .collect();
         let described = tool::describe(layers, spec, &found);
+        let facts = learning::facts(layers, spec, &described.tags)?;
         let mut planned = Vec::new();
-        for (layer, (_, rules)) in layers.layers.iter().zip(&found) {
+        let mut limits = Vec::new();
+        for (layer, (known, rules)) in layers.layers.iter().zip(&found) {
             if layer.policy.decides() {
+                let arguments = tool::arguments(&layer.policy, spec);
+                limited::plan(layers, layer, spec, known, arguments.as_ref(), &mut limits)?;
                 planned.push(plan_layer(layers, layer, spec, rules, described.record)?);
             }
         }
@@ -97,44 +114,50 @@ impl ToolPlan {
             nothing: nothing(layers, described.record),
             described,
             redaction: Arc::clone(&layers.redaction),
+            volatile: asking::volatile(layers.layers.iter().map(|layer| &*layer.policy), spec),
             version: layers.version,
             mode: layers.enforcement(),
             layers: planned,
+            limits,
             ladders: Default::default(),
             tightened: Default::default(),
             failures: Arc::clone(&layers.failures),
+            asks_session: false,
+            facts,
         };
+        let rules = plan.layers.iter().flat_map(|layer| &layer.rules);
+        plan.asks_session = rules.map(|rule| &rule.conditions).any(Conditions::ask_session);
         plan.ladders = plan.build_ladders(None);
         Ok(plan)
     }
 
-    /// Decides one call. `args` is a map of arguments by name; `mode` is what the call asks for and can only tighten.
+    /// Decides one call. `mode` is what the call asks for and can only tighten.
     #[must_use]
-    pub fn decide(&self, args: &Value<'_>, mode: Option<Enforcement>) -> Cow<'_, Decision> {
-        self.decide_counting(args, mode, &self.failures)
+    pub fn decide(&self, facts: &Facts<'_>, mode: Option<Enforcement>) -> Cow<'_, Decision> {
+        self.decide_counting(facts, mode, &self.failures)
     }
 
     /// Decides as [`ToolPlan::decide`] does and counts nothing: for a question, not a call.
     #[must_use]
-    pub fn preview(&self, args: &Value<'_>, mode: Option<Enforcement>) -> Cow<'_, Decision> {
-        self.decide_counting(args, mode, &AtomicU64::new(0))
+    pub fn preview(&self, facts: &Facts<'_>, mode: Option<Enforcement>) -> Cow<'_, Decision> {
+        self.decide_counting(facts, mode, &AtomicU64::new(0))
     }
 
     /// Decides one call and counts conditions that fail in `failures`.
     pub(super) fn decide_counting(
         &self,
-        args: &Value<'_>,
+        facts: &Facts<'_>,
         mode: Option<Enforcement>,
         failures: &AtomicU64,
     ) -> Cow<'_, Decision> {
         let ladders = self.ladders_in(mode.unwrap_or(Enforcement::Observe));
-        ladder::decide(ladders, args, failures).unwrap_or(Cow::Borrowed(&self.nothing))
+        ladder::decide(ladders, facts, failures).unwrap_or(Cow::Borrowed(&self.nothing))
     }
 
     /// Tells how a call is decided: every rule that speaks of the tool, and why it matched or not. Counts no failure.
     #[must_use]
-    pub fn explain(&self, args: &Value<'_>, mode: Option<Enforcement>) -> Explanation {
-        explain::explain(self, args, mode)
+    pub fn explain(&self, facts: &Facts<'_>, mode: Option<Enforcement>) -> Explanation {
+        explain::explain(self, facts, mode)
     }
 
     /// A refusal that no mode loosens: for what could not be captured, recorded or trusted.
@@ -205,6 +228,29 @@ impl ToolPlan {
         self.version
     }
 
+    /// Whether the scopes of all policies let it run at all.
+    #[must_use]
+    pub fn is_in_scope(&self) -> bool {
+        self.layers.iter().all(|layer| layer.scope != ScopeVerdict::Outside)
+    }
+
+    /// What is looked for in its results, for the session to know.
+    #[must_use]
+    pub const fn facts(&self) -> &[FactDetector] {
+        &self.facts
+    }
+
+    /// The limits that speak of it.
+    pub(crate) fn limits(&self) -> &[PlannedLimit] {
+        &self.limits
+    }
+
+    /// Whether a rule of it asks the session for anything.
+    #[must_use]
+    pub const fn asks_session(&self) -> bool {
+        self.asks_session
+    }
+
     /// How many rules of all layers speak of it.
     #[must_use]
     pub fn rule_count(&self) -> usize {
@@ -240,6 +286,7 @@ impl ToolPlan {
             policy: self.version,
             enforcement: mode,
             detail: None,
+            limit: None,
             record: self.described.record,
         };
         let outside = (layer.scope == ScopeVerdict::Outside).then(|| {
@@ -262,6 +309,7 @@ impl ToolPlan {
                 policy: self.version,
                 enforcement: mode,
                 detail: None,
+                limit: None,
                 record: rule.record,
             };
             Step::new(rule.conditions.clone(), alone, rule.replaces_default)
@@ -280,6 +328,7 @@ fn plan_layer(
     let policy = &layer.policy;
     let mode = layers.mode(policy);
     let arguments = tool::arguments(policy, spec);
+    asking::check_names(layer, spec, arguments.as_ref(), rules)?;
     let mut planned = Vec::with_capacity(rules.len());
     for compiled in rules {
         let rule = &compiled.rule;
@@ -288,8 +337,10 @@ fn plan_layer(
             _ => compile_rule(rule, arguments.as_ref(), &policy.lists)
                 .map_err(|refused| unfit(layer, spec, rule.id(), &refused))?,
         };
+        let id = Arc::from(format!("{}/{}", layer.name, rule.id()));
         planned.push(PlannedRule {
-            id: Arc::from(format!("{}/{}", layer.name, rule.id())),
+            approval: RuleTerms::of(&id, compiled),
+            id,
             verdict: rule.verdict(),
             mode: rule.enforcement.map_or(mode, |own| layers.options.enforcement.map_or(own, |asked| own.max(asked))),
             conditions,

@@ -34,23 +34,25 @@ pub(super) fn scope(policy: &Policy, tool: &ToolSpec) -> ScopeVerdict {
 
 /// Refuses tags that no vocabulary has.
 pub(super) fn check_tags(layers: &Layers, tool: &ToolSpec) -> Result<(), Error> {
+    tool.tags.iter().try_for_each(|tag| {
+        let said = format!("the tool `{}` declares the tag `{tag}`", tool.name);
+        check_tag(layers, tag, &said).map_err(|error| error.with("tool", &tool.name))
+    })
+}
+
+/// Refuses a tag that policies have a vocabulary for and none of them knows; `said` is what was said of it.
+pub(super) fn check_tag(layers: &Layers, tag: &str, said: &str) -> Result<(), Error> {
     let vocabularies: Vec<_> = layers.layers.iter().filter_map(|layer| layer.policy.tags.as_ref()).collect();
-    if vocabularies.is_empty() {
+    if vocabularies.is_empty() || vocabularies.iter().any(|vocabulary| vocabulary.contains(tag)) {
         return Ok(());
     }
-    for tag in &tool.tags {
-        if !vocabularies.iter().any(|vocabulary| vocabulary.contains(&**tag)) {
-            let known = vocabularies.iter().flat_map(|vocabulary| vocabulary.iter().map(|known| &**known));
-            let message =
-                format!("the tool `{}` declares the tag `{tag}`, which is not in the policy's `tags`", tool.name);
-            let error = Error::new(ErrorCode::ToolInvalid, message).with("tool", &tool.name).with("tag", tag);
-            return Err(match crate::policy::did_you_mean(tag, known) {
-                Some(suggestion) => error.with("suggestion", suggestion),
-                None => error,
-            });
-        }
-    }
-    Ok(())
+    let known = vocabularies.iter().flat_map(|vocabulary| vocabulary.iter().map(|known| &**known));
+    let message = format!("{said}, which is not in the policy's `tags`");
+    let error = Error::new(ErrorCode::ToolInvalid, message).with("tag", tag);
+    Err(match crate::policy::did_you_mean(tag, known) {
+        Some(suggestion) => error.with("suggestion", suggestion),
+        None => error,
+    })
 }
 
 /// The arguments of `tool` as far as `policy` or the code knows them. What the code takes is the last word on names, what

@@ -1,13 +1,16 @@
 //! The way of one call up to its body: encode, digest, decide, redact, record.
 
 use super::health::count;
+use super::limits::{Counted, Reservation};
 use super::scratch::with_buffer;
-use super::{Guard, PendingSync, Ticket, Tool, ids};
+use super::ticket::Issue;
+use super::{Asking, Guard, PendingSync, Ticket, Tool, ids};
 use crate::call::CallContext;
 use crate::clock::UnixNanos;
+use crate::condition::Facts;
 use crate::decide::{Decision, Effect, FailMode, ReasonCode, RecordLevel, RecordSync};
 use crate::error::{Error, ErrorCode};
-use crate::ledger::{ActionId, ContextEntry, Decided, Part, SyncTicket};
+use crate::ledger::{ActionId, ContextEntry, Decided, Outcome, Part, SyncTicket};
 use crate::redact::Redaction;
 use crate::value::{self, Value};
 use std::borrow::Cow;
@@ -22,6 +25,8 @@ pub enum Admission {
     Run(Ticket),
     /// It may as soon as its record is on the disk; or it may now, but had to wait for room.
     Sync(PendingSync),
+    /// People are asked; decided again once they have answered ([`Asking::resume`]).
+    Ask(Box<Asking>),
     /// It may not.
     Refused(Box<Refusal>),
 }
@@ -79,33 +84,48 @@ impl Guard {
         let now = self.clock.now();
         with_buffer(|canonical| {
             let captured = captured(arguments, canonical);
+            let recall = self.recall(context, now);
             let mut decision = match &captured {
-                Ok(value) => tool.plan().decide(value, context.enforcement),
+                Ok(value) if tool.plan().asks_session() => {
+                    recall.with_facts(value, |facts| tool.plan().decide(facts, context.enforcement))
+                }
+                Ok(value) => tool.plan().decide(&Facts::of_call(value), context.enforcement),
                 Err(error) => {
                     count(&self.counters.capture_failed);
                     Cow::Owned(not_captured(tool, error))
                 }
             };
+            let digest = captured.as_ref().ok().map(|_| self.key.call(tool.prefix(), canonical));
+            let mut held = None;
+            if let (Ok(value), Some(digest)) = (&captured, &digest)
+                && !tool.plan().limits().is_empty()
+            {
+                (decision, held) = self.reserve(&Counted { tool, value, digest, context, now }, &recall, decision, &[]);
+            }
+            if let (Effect::Asked, true, Ok(value)) = (decision.effect, self.asks, &captured) {
+                return self.ask(tool, value, canonical, decision.into_owned(), &recall, action_id);
+            }
             if decision.effect == Effect::Asked {
-                // nobody can be asked yet, and waiting for nobody would be a call that never ends
+                // nobody can be asked, and waiting for nobody would be a call that never ends
                 let decision = decision.to_mut();
                 decision.effect = Effect::Refused;
                 decision.reason_code = ReasonCode::NoApprover;
             }
-            let call = RecordedCall { action_id, now, decision: &decision, context };
+            self.remember(tool, &recall, &mut decision, &mut held);
+            let call = RecordedCall { action_id, now, decision: &decision, context, digest, approval: None };
             let recorded = self.record(tool, &call, captured.ok(), canonical);
-            self.conclude(tool, action_id, now, decision, recorded)
+            self.conclude(tool, Admitted { action_id, now, context, held }, decision, recorded)
         })
     }
 
-    fn record(
+    pub(super) fn record(
         &self,
         tool: &Tool,
         call: &RecordedCall<'_>,
         value: Option<&Value<'_>>,
         canonical: &[u8],
     ) -> Result<Option<Box<OnItsWay>>, Error> {
-        let RecordedCall { action_id, now, decision, context } = *call;
+        let RecordedCall { action_id, now, decision, context, digest, approval } = *call;
         let plan = tool.plan();
         let arguments = match (value, decision.record.args) {
             (Some(value), RecordLevel::Redacted) => Some(plan.redaction().apply(value, canonical)),
@@ -123,7 +143,7 @@ impl Guard {
                 action_id,
                 time: now,
                 call_id: context.call_id.as_deref(),
-                digest: value.map(|_| self.key.call(tool.prefix(), canonical)),
+                digest,
                 tool: tool.entry(),
                 context: context_entry(self, context),
                 decision: decision.verdict,
@@ -133,7 +153,7 @@ impl Guard {
                 policy: decision.policy,
                 enforcement: decision.enforcement,
                 estimated_cost: tool.spec().cost_micro_usd,
-                approval: None,
+                approval,
                 parts,
                 durable: false,
             };
@@ -148,14 +168,14 @@ impl Guard {
         }
     }
 
-    fn conclude(
+    pub(super) fn conclude(
         self: &Arc<Self>,
         tool: &Arc<Tool>,
-        action_id: ActionId,
-        now: UnixNanos,
+        admitted: Admitted<'_>,
         decision: Cow<'_, Decision>,
         recorded: Result<Option<Box<OnItsWay>>, Error>,
     ) -> Admission {
+        let Admitted { action_id, now, context, held } = admitted;
         if let Some(observer) = &self.observer {
             let id = recorded.is_ok().then_some(action_id);
             // an observer cannot change what was decided, so its failure changes nothing either
@@ -163,16 +183,25 @@ impl Guard {
                 count(&self.counters.panics);
             }
         }
-        let ticket = || Ticket::new(Arc::clone(self), Arc::clone(tool), action_id, now, decision.record.result);
+        let ticket = |held| {
+            let learner = (!tool.plan().facts().is_empty()).then(|| Arc::clone(&context.session));
+            let level = decision.record.result;
+            Ticket::new(Arc::clone(self), Arc::clone(tool), Issue { action_id, decided_at: now, level, held, learner })
+        };
         match (recorded, decision.effect) {
-            (Ok(None), Effect::Run) => Admission::Run(ticket()),
-            (Ok(Some(record)), Effect::Run) => Admission::Sync(PendingSync::new(ticket(), record)),
+            (Ok(None), Effect::Run) => Admission::Run(ticket(held)),
+            (Ok(Some(record)), Effect::Run) => Admission::Sync(PendingSync::new(ticket(held), record)),
             (Ok(_), Effect::Refused | Effect::Asked) => refused(decision.into_owned(), Some(action_id)),
             (Err(_), Effect::Run) if tool.plan().fail_mode() == FailMode::Open => {
                 count(&self.counters.unrecorded_run);
-                Admission::Run(ticket())
+                Admission::Run(ticket(held))
             }
-            (Err(error), Effect::Run) => self.refused_unrecorded(tool, error.message(), None),
+            (Err(error), Effect::Run) => {
+                if let Some(held) = held {
+                    self.settle(tool, &held, Outcome::Denied, None, now);
+                }
+                self.refused_unrecorded(tool, error.message(), None)
+            }
             (Err(_), Effect::Refused | Effect::Asked) => {
                 count(&self.counters.unrecorded_refused);
                 refused(decision.into_owned(), None)
@@ -194,7 +223,20 @@ impl Guard {
         // the same limits hold as for a call that runs, or `check` would promise what `admit` refuses
         let decide = || {
             with_buffer(|canonical| match captured(arguments, canonical) {
-                Ok(value) => tool.plan().preview(value, context.enforcement).into_owned(),
+                Ok(value) => {
+                    let now = self.clock.now();
+                    let plan = tool.plan();
+                    if !plan.asks_session() && plan.limits().is_empty() {
+                        return plan.preview(&Facts::of_call(value), context.enforcement).into_owned();
+                    }
+                    let recall = self.recall(context, now);
+                    let decision = recall.with_facts(value, |facts| plan.preview(facts, context.enforcement));
+                    if plan.limits().is_empty() {
+                        return decision.into_owned();
+                    }
+                    let digest = &self.key.call(tool.prefix(), canonical);
+                    self.limit_preview(&Counted { tool, value, digest, context, now }, &recall, decision).into_owned()
+                }
                 Err(error) => not_captured(tool, &error),
             })
         };
@@ -203,6 +245,14 @@ impl Guard {
             tool.plan().refusal(ReasonCode::Internal, None)
         })
     }
+}
+
+/// A call whose decision was recorded or could not be.
+pub(super) struct Admitted<'a> {
+    pub(super) action_id: ActionId,
+    pub(super) now: UnixNanos,
+    pub(super) context: &'a CallContext,
+    pub(super) held: Option<Box<Reservation>>,
 }
 
 /// A record that was not taken at once.
@@ -219,11 +269,14 @@ fn on_its_way(sync: SyncTicket, digest: Option<[u8; 32]>) -> Box<OnItsWay> {
 }
 
 /// What of a call goes into its record beside the tool and the values.
-struct RecordedCall<'a> {
-    action_id: ActionId,
-    now: UnixNanos,
-    decision: &'a Decision,
-    context: &'a CallContext,
+pub(super) struct RecordedCall<'a> {
+    pub(super) action_id: ActionId,
+    pub(super) now: UnixNanos,
+    pub(super) decision: &'a Decision,
+    pub(super) context: &'a CallContext,
+    pub(super) digest: Option<[u8; 32]>,
+    /// The approval it was asked under.
+    pub(super) approval: Option<&'a str>,
 }
 
 /// The arguments with their canonical bytes in `canonical`, or why there are none.
@@ -237,7 +290,7 @@ pub(super) fn captured<'v>(
     Ok(value)
 }
 
-fn not_captured(tool: &Tool, error: &Error) -> Decision {
+pub(super) fn not_captured(tool: &Tool, error: &Error) -> Decision {
     let code = match error.code() {
         ErrorCode::ValueMalformed => ReasonCode::MalformedArguments,
         _ => ReasonCode::CaptureFailed,
@@ -288,6 +341,7 @@ mod tests {
             clock: Clock::System,
             previous: None,
             observer: None,
+            asks: false,
             ledger: ledger::Options::default(),
         })
         .unwrap();
@@ -309,6 +363,7 @@ mod tests {
             call_id: None,
             annotations: None,
             enforcement: None,
+            beginning: None,
         };
         assert!(matches!(guard.admit(&tool, Ok(&Value::Map(Vec::new())), &context), Admission::Run(_)));
     }

@@ -81,7 +81,7 @@ impl Guard {
             outcome: end.outcome,
             duration: end.duration,
             result,
-            cost: None,
+            cost: end.cost,
             tokens: None,
             parts,
         };
@@ -96,4 +96,6 @@ pub(super) struct End {
     pub(super) duration: u64,
     pub(super) outcome: Outcome,
     pub(super) level: RecordLevel,
+    /// In millionths of a US dollar, where somebody said so.
+    pub(super) cost: Option<i64>,
 }

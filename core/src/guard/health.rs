@@ -14,6 +14,7 @@ pub(super) struct Counters {
     pub(super) unrecorded_run: AtomicU64,
     pub(super) incomplete: AtomicU64,
     pub(super) panics: AtomicU64,
+    pub(super) forgotten: AtomicU64,
 }
 
 /// One more; relaxed, because nothing is ordered by these.
@@ -40,6 +41,8 @@ pub struct Health {
     pub unrecorded_run: u64,
     /// Calls whose end could not be recorded.
     pub incomplete: u64,
+    /// Calls that the session could not remember; refused where a rule asks a session.
+    pub forgotten: u64,
     /// Defects of this product that were contained; each refused a call.
     pub panics: u64,
     /// The ledger's own state.
@@ -52,11 +55,12 @@ impl Guard {
     }
 
     /// What the ledger's last record counts.
-    pub(super) fn counted(&self) -> [(&'static str, u64); 6] {
+    pub(super) fn counted(&self) -> [(&'static str, u64); 7] {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         [
             ("capture_failed", read(&self.counters.capture_failed)),
             ("condition_failed", self.layers.condition_failures()),
+            ("forgotten", read(&self.counters.forgotten)),
             ("incomplete", read(&self.counters.incomplete)),
             ("panics", read(&self.counters.panics)),
             ("unrecorded_refused", read(&self.counters.unrecorded_refused)),
@@ -77,6 +81,7 @@ impl Guard {
             unrecorded_refused: read(&self.counters.unrecorded_refused),
             unrecorded_run: read(&self.counters.unrecorded_run),
             incomplete: read(&self.counters.incomplete),
+            forgotten: read(&self.counters.forgotten),
             panics: read(&self.counters.panics),
             ledger: self.ledger.health(),
         }

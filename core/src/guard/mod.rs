@@ -6,33 +6,46 @@
 //! - A guard starts nothing until its first call: no thread, no file but the home it was given.
 
 mod admission;
+mod asking;
 mod completion;
 mod config;
 mod health;
+mod hindsight;
 mod ids;
+mod limits;
+mod memory;
 mod pending_sync;
 mod policy_record;
 mod scratch;
+mod spending;
 mod ticket;
 mod tool;
 
 pub use admission::{Admission, Observer, Refusal};
+pub use asking::{Asking, Resumed};
 pub use completion::Captured;
 pub use config::{Config, Summary};
 pub use health::Health;
+pub use hindsight::{Hindsight, Second, Undecidable};
+pub use memory::Memory;
 pub use pending_sync::PendingSync;
+pub use spending::Standing;
 pub use ticket::Ticket;
 pub use tool::Tool;
 
+use crate::approval::desk::Desk;
 use crate::call::{CallContext, ToolSpec};
 use crate::clock::Clock;
-use crate::decide::{Decision, Layers};
+use crate::decide::{Decision, Layers, PlannedLimit};
 use crate::error::Error;
 use crate::ledger::{FlushReport, Ledger};
 use crate::value::Value;
 use crate::value::digest::DigestKey;
+use arc_swap::ArcSwap;
 use health::Counters;
+use memory::LazyMemory;
 use policy_record::PolicyRecord;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -49,6 +62,16 @@ pub struct Guard {
     counters: Counters,
     closed: AtomicBool,
     policy_record: PolicyRecord,
+    /// Tells this guard from others of the process.
+    id: u64,
+    memory: LazyMemory,
+    /// The budgets in force.
+    standing: Box<[PlannedLimit]>,
+    /// Tags by name, for those who look at a session.
+    named_tags: ArcSwap<BTreeSet<Arc<str>>>,
+    /// Whether anybody can be asked.
+    asks: bool,
+    desk: Desk,
 }
 
 impl Guard {
@@ -76,7 +99,9 @@ impl Guard {
     /// `tool_invalid` or `policy_invalid` where the declaration and the policy contradict each other: a tag outside the
     /// vocabulary, a rule that names an argument the tool cannot have, a comparison its schema rules out.
     pub fn tool(&self, spec: ToolSpec) -> Result<Arc<Tool>, Error> {
-        Tool::prepare(spec, &self.layers).map(Arc::new)
+        let tool = Tool::prepare(spec, &self.layers, self.memory.secrets())?;
+        self.name_tags(tool.plan().tags().iter());
+        Ok(Arc::new(tool))
     }
 
     /// Decides without recording, counting or running anything.
@@ -98,6 +123,7 @@ impl Guard {
     /// `ledger_io` where the ledger was not closed within `timeout`; what is not written then is recovered by the next process.
     pub fn close(&self, timeout: Duration) -> Result<(), Error> {
         self.closed.store(true, Ordering::Release);
+        self.desk.close(timeout);
         self.ledger.close_counting(timeout, &self.counted())
     }
 }

@@ -1,6 +1,7 @@
 //! What stands between "it may run" and "it ran": completing it is recorded, and so is losing it.
 
 use super::completion::End;
+use super::limits::Reservation;
 use super::{Captured, Guard, Tool};
 use crate::clock::UnixNanos;
 use crate::decide::RecordLevel;
@@ -15,28 +16,33 @@ use std::time::Instant;
 pub struct Ticket {
     guard: Arc<Guard>,
     tool: Arc<Tool>,
-    action_id: ActionId,
-    decided_at: UnixNanos,
-    result: RecordLevel,
+    issue: Issue,
     started: Instant,
     open: bool,
+    cost: Option<i64>,
+}
+
+/// What a ticket is given for.
+pub(super) struct Issue {
+    pub(super) action_id: ActionId,
+    pub(super) decided_at: UnixNanos,
+    /// How much of the result is recorded.
+    pub(super) level: RecordLevel,
+    /// What the call has taken from limits.
+    pub(super) held: Option<Box<Reservation>>,
+    /// The session that learns from the result.
+    pub(super) learner: Option<Arc<str>>,
 }
 
 impl Ticket {
-    pub(super) fn new(
-        guard: Arc<Guard>,
-        tool: Arc<Tool>,
-        action_id: ActionId,
-        decided_at: UnixNanos,
-        result: RecordLevel,
-    ) -> Self {
-        Self { guard, tool, action_id, decided_at, result, started: Instant::now(), open: true }
+    pub(super) fn new(guard: Arc<Guard>, tool: Arc<Tool>, issue: Issue) -> Self {
+        Self { guard, tool, issue, started: Instant::now(), open: true, cost: None }
     }
 
     /// The id of the decided call.
     #[must_use]
     pub const fn action_id(&self) -> ActionId {
-        self.action_id
+        self.issue.action_id
     }
 
     pub(super) const fn guard(&self) -> &Arc<Guard> {
@@ -53,6 +59,11 @@ impl Ticket {
         &self.tool
     }
 
+    /// Says what the call cost in millionths of a US dollar: it takes the place of what it was expected to cost.
+    pub fn costs(&mut self, micro_usd: i64) {
+        self.cost = Some(micro_usd.max(0));
+    }
+
     /// Records how the call ended. Never fails: what cannot be recorded is counted in the guard's health.
     pub fn complete(mut self, outcome: Outcome, result: &Captured<'_>) {
         self.finish(outcome, result);
@@ -62,8 +73,16 @@ impl Ticket {
         self.open = false;
         let ran = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         // the wall clock is not read again: a second reading costs as much as the whole record and may go back
-        let ended = UnixNanos(self.decided_at.0.saturating_add(i64::try_from(ran).unwrap_or(i64::MAX)));
-        let end = End { action_id: self.action_id, ended, duration: ran, outcome, level: self.result };
+        let Issue { action_id, decided_at, level, .. } = self.issue;
+        let ended = UnixNanos(decided_at.0.saturating_add(i64::try_from(ran).unwrap_or(i64::MAX)));
+        let end = End { action_id, ended, duration: ran, outcome, level, cost: self.cost };
+        if let (Outcome::Success, Captured::Value(value), Some(session)) = (outcome, result, &self.issue.learner) {
+            // before the caller has the result: the call that uses it may be the next
+            self.guard.learn(&self.tool, session, value, ended);
+        }
+        if let Some(held) = self.issue.held.take() {
+            self.guard.settle(&self.tool, &held, outcome, self.cost, ended);
+        }
         self.guard.record_completion(&self.tool, &end, result);
     }
 }
@@ -78,6 +97,6 @@ impl Drop for Ticket {
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket").field("action_id", &self.action_id).finish_non_exhaustive()
+        f.debug_struct("Ticket").field("action_id", &self.issue.action_id).finish_non_exhaustive()
     }
 }

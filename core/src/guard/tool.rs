@@ -1,9 +1,10 @@
 //! A tool that was made ready: everything about it that no single call changes.
 
-use crate::call::ToolSpec;
+use crate::call::{PROGRAM_SOURCE, ToolSpec};
 use crate::decide::{Layers, ToolPlan};
 use crate::error::Error;
 use crate::ledger::ToolEntry;
+use crate::session::{Item, Secrets};
 use crate::value::digest::CallPrefix;
 use crate::value::{self, Value};
 use sha2::{Digest, Sha256};
@@ -16,14 +17,26 @@ pub struct Tool {
     plan: ToolPlan,
     prefix: CallPrefix,
     definition: [u8; 32],
+    items: Items,
+}
+
+/// What a session remembers of a call of a tool.
+#[derive(Debug)]
+pub(super) struct Items {
+    pub(super) tool: Item,
+    pub(super) tags: Box<[Item]>,
 }
 
 impl Tool {
-    pub(super) fn prepare(spec: ToolSpec, layers: &Layers) -> Result<Self, Error> {
+    pub(super) fn prepare(spec: ToolSpec, layers: &Layers, secrets: &Secrets) -> Result<Self, Error> {
         let plan = layers.plan(&spec)?;
         let prefix = CallPrefix::new(&spec.source, &spec.name);
         let definition = definition(&spec)?;
-        Ok(Self { spec, plan, prefix, definition })
+        let items = Items {
+            tool: secrets.tool(&asked_for(&spec)),
+            tags: plan.tags().iter().map(|tag| secrets.tag(tag)).collect(),
+        };
+        Ok(Self { spec, plan, prefix, definition, items })
     }
 
     /// What was declared.
@@ -36,6 +49,10 @@ impl Tool {
     #[must_use]
     pub const fn plan(&self) -> &ToolPlan {
         &self.plan
+    }
+
+    pub(super) const fn items(&self) -> &Items {
+        &self.items
     }
 
     pub(super) const fn prefix(&self) -> &CallPrefix {
@@ -52,6 +69,15 @@ impl Tool {
             connector: self.plan.connector().map(|text| &**text),
             action: self.plan.action().map(|text| &**text),
         }
+    }
+}
+
+/// What `session.calls` is asked for: the name alone of the program's own tools, others with their source.
+fn asked_for(spec: &ToolSpec) -> Cow<'_, str> {
+    if spec.source == PROGRAM_SOURCE {
+        Cow::Borrowed(&spec.name)
+    } else {
+        Cow::Owned(format!("{}/{}", spec.source, spec.name))
     }
 }
 

@@ -96,6 +96,14 @@ pub(crate) fn write_whole(path: &Path, text: &[u8]) -> Result<(), Error> {
         .map_err(|error| io_error(path, "written", &error))
 }
 
+/// Writes a file from its start, 0600, and leaves it to the system when the disk gets it.
+pub(crate) fn write_unsynced(path: &Path, text: &[u8]) -> Result<(), Error> {
+    let file = open_file(path)?;
+    file.write_all_at(text, 0)
+        .and_then(|()| file.set_len(text.len() as u64))
+        .map_err(|error| io_error(path, "written", &error))
+}
+
 /// Syncs a directory, so that the names in it survive the machine.
 pub(crate) fn sync_directory(path: &Path) -> Result<(), Error> {
     // a pipe in its place would keep the opener waiting

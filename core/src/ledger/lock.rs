@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -22,7 +22,8 @@ type FileKey = (u64, u64);
 #[derive(Debug)]
 struct Table {
     process: u32,
-    held: Mutex<BTreeSet<FileKey>>,
+    /// The files whose lock this process holds, and whether only as an heir.
+    held: Mutex<BTreeMap<FileKey, bool>>,
     released: Condvar,
 }
 
@@ -42,8 +43,8 @@ impl Table {
         TABLE.load_full()
     }
 
-    fn held(&self) -> MutexGuard<'_, BTreeSet<FileKey>> {
-        // the set is whole whenever its mutex is free, even if a thread died holding it
+    fn held(&self) -> MutexGuard<'_, BTreeMap<FileKey, bool>> {
+        // the map is whole whenever its mutex is free, even if a thread died holding it
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -70,7 +71,7 @@ impl FileLock {
                 None => held = table.released.wait(held).unwrap_or_else(PoisonError::into_inner),
             }
         };
-        held.insert(key);
+        held.insert(key, false);
         drop(held);
         let lock = Self { file: Some(file), key, table };
         lock.set(path, FlockOperation::LockExclusive)?;
@@ -82,13 +83,7 @@ impl FileLock {
     /// # Errors
     /// [`ErrorCode::LedgerIo`] where the file cannot be made, opened or locked.
     pub fn try_acquire(path: &Path) -> Result<Option<Self>, Error> {
-        let table = Table::get();
-        let mut held = table.held();
-        let Some((file, key)) = reserve(&held, path)? else { return Ok(None) };
-        held.insert(key);
-        drop(held);
-        let lock = Self { file: Some(file), key, table };
-        Ok(if lock.set(path, FlockOperation::NonBlockingLockExclusive)? { Some(lock) } else { None })
+        Self::attempt(path, false)
     }
 
     /// Whether this or another process holds the lock of the file at `path`. A missing file is not locked.
@@ -96,6 +91,41 @@ impl FileLock {
     /// # Errors
     /// [`ErrorCode::LedgerIo`] where the file cannot be opened.
     pub fn is_held(path: &Path) -> Result<bool, Error> {
+        Self::probe(path, FlockType::WriteLock)
+    }
+
+    /// As [`FileLock::is_held`], but for holders that are only the heirs of the file's process ([`FileLock::try_inherit`]).
+    ///
+    /// # Errors
+    /// Those of [`FileLock::is_held`].
+    pub fn is_lived_in(path: &Path) -> Result<bool, Error> {
+        Self::probe(path, FlockType::ReadLock)
+    }
+
+    /// As [`FileLock::try_acquire`], in the place of the dead process whose file it is: it excludes everybody, and tells nobody that
+    /// that process lives ([`FileLock::is_lived_in`]).
+    ///
+    /// # Errors
+    /// Those of [`FileLock::try_acquire`].
+    pub fn try_inherit(path: &Path) -> Result<Option<Self>, Error> {
+        let lock = Self::attempt(path, true)?;
+        // of a lock that this process holds alone the change is one step, and never waits; until then other processes may take
+        // this one for the dead one, and ask people anew
+        lock.as_ref().map_or(Ok(true), |lock| lock.set(path, FlockOperation::NonBlockingLockShared))?;
+        Ok(lock)
+    }
+
+    fn attempt(path: &Path, heir: bool) -> Result<Option<Self>, Error> {
+        let table = Table::get();
+        let mut held = table.held();
+        let Some((file, key)) = reserve(&held, path)? else { return Ok(None) };
+        held.insert(key, heir);
+        drop(held);
+        let lock = Self { file: Some(file), key, table };
+        Ok(if lock.set(path, FlockOperation::NonBlockingLockExclusive)? { Some(lock) } else { None })
+    }
+
+    fn probe(path: &Path, against: FlockType) -> Result<bool, Error> {
         let table = Table::get();
         // held throughout: a descriptor opened here and closed while a thread locks the file would release that lock
         let held = table.held();
@@ -104,14 +134,18 @@ impl FileLock {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(unusable(path, &error)),
         };
-        if held.contains(&(found.dev(), found.ino())) {
-            return Ok(true);
+        if let Some(heir) = held.get(&(found.dev(), found.ino())) {
+            return Ok(!heir || against == FlockType::WriteLock);
         }
-        let file = open_regular(OpenOptions::new().read(true).write(true), path)
-            .or_else(|_| open_regular(OpenOptions::new().read(true), path))
-            .map_err(|error| unusable(path, &error))?;
-        let other =
-            fcntl_getlk(&file, &Flock::from(FlockType::ReadLock)).map_err(|error| unusable(path, &error.into()))?;
+        let opened = open_regular(OpenOptions::new().read(true).write(true), path)
+            .or_else(|_| open_regular(OpenOptions::new().read(true), path));
+        let file = match opened {
+            Ok(file) => file,
+            // removed since it was looked at
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(unusable(path, &error)),
+        };
+        let other = fcntl_getlk(&file, &Flock::from(against)).map_err(|error| unusable(path, &error.into()))?;
         Ok(other.is_some())
     }
 
@@ -139,10 +173,10 @@ impl Drop for FileLock {
 }
 
 /// Opens the file for locking, unless this process has it open already.
-fn reserve(held: &BTreeSet<FileKey>, path: &Path) -> Result<Option<(File, FileKey)>, Error> {
+fn reserve(held: &BTreeMap<FileKey, bool>, path: &Path) -> Result<Option<(File, FileKey)>, Error> {
     let io = |error| unusable(path, &error);
     match std::fs::symlink_metadata(path) {
-        Ok(found) if held.contains(&(found.dev(), found.ino())) => return Ok(None),
+        Ok(found) if held.contains_key(&(found.dev(), found.ino())) => return Ok(None),
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(unusable(path, &error)),
@@ -160,6 +194,20 @@ fn unusable(path: &Path, error: &std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_heir_excludes_others_and_does_not_count_as_the_living() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let lock = FileLock::acquire(&path).unwrap();
+        assert!(FileLock::is_lived_in(&path).unwrap());
+        drop(lock);
+        let lock = FileLock::try_inherit(&path).unwrap().unwrap();
+        assert_eq!((FileLock::is_lived_in(&path).unwrap(), FileLock::is_held(&path).unwrap()), (false, true));
+        assert!(FileLock::try_acquire(&path).unwrap().is_none());
+        drop(lock);
+        assert!(!FileLock::is_held(&path).unwrap());
+    }
 
     #[test]
     fn threads_exclude_each_other_and_the_lock_comes_free() {

@@ -7,7 +7,7 @@ mod entropy;
 mod entry;
 pub mod erase;
 mod event;
-mod files;
+pub(crate) mod files;
 mod health;
 mod hex;
 pub mod home;
@@ -28,6 +28,7 @@ mod sink;
 pub mod verify;
 mod writer;
 
+pub(crate) use direct::write_stream;
 pub use entropy::Entropy;
 pub use entry::{ActionId, Completed, ContextEntry, Decided, Outcome, Part, ResultEntry, ToolEntry};
 pub use event::{
@@ -38,6 +39,7 @@ pub(crate) use hex::text as hex_text;
 pub use home::{Home, HomeLock};
 pub use id::{BadId, HomeId, StreamId};
 pub use live::SyncTicket;
+pub(crate) use live::boot_id;
 pub use options::Options;
 pub use process::Ledger;
 pub use sink::Sink;

@@ -7,6 +7,7 @@ use super::entry::{Completed, Decided};
 use super::event::{ApprovalChange, Control as ControlEntry, Erased, PolicyChange};
 use super::health::{FlushReport, Health};
 use super::home::Home;
+use super::id::StreamId;
 use super::live::{Live, SyncTicket};
 use super::options::Options;
 use super::ratchet::Ratchet;
@@ -146,6 +147,14 @@ impl Ledger {
     /// As [`Ledger::decided`].
     pub fn erased(&self, time: UnixNanos, erased: &Erased<'_>) -> Result<(), Error> {
         self.append(&Timed(time, erased))
+    }
+
+    /// The stream of this process; started if there is none.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Closed`], or why none can be started.
+    pub(crate) fn stream(&self) -> Result<StreamId, Error> {
+        self.live()?.as_ref().map(|live| live.stream).ok_or_else(Self::closed_error)
     }
 
     #[inline]

@@ -3,13 +3,14 @@
 use super::conditions::{Conditions, compile_all};
 use super::document::{Document, Record, Redact, Rule};
 use super::index::Index;
+use super::limiting::{self, Limit};
 use super::node::Node;
 use super::pattern::ToolPattern;
 use super::problem::{At, PolicyErrors, Problems};
 use super::read::{Placed, Read};
 use super::tool_key::Tools;
 use super::words::Known;
-use super::{reach, version, vocabulary};
+use super::{asking, reach, version, vocabulary};
 use crate::call::ToolSpec;
 use crate::condition::Lists;
 use crate::decide::{Enforcement, FailMode, RecordLevel, Verdict};
@@ -23,7 +24,7 @@ use std::sync::Arc;
 pub struct Policy {
     pub(crate) name: Arc<str>,
     pub(crate) version: [u8; 32],
-    /// Whether the document gives a default; without one, rules and a scope it decides nothing.
+    /// Whether the document gives a default; without one, rules, limits and a scope it decides nothing.
     pub(crate) default: Option<Verdict>,
     pub(crate) enforcement: Enforcement,
     pub(crate) may_loosen: bool,
@@ -34,9 +35,13 @@ pub struct Policy {
     /// Sorted by id, so that nothing depends on the order of the document.
     pub(crate) rules: Vec<CompiledRule>,
     pub(crate) index: Index,
+    /// Sorted by id.
+    pub(crate) limits: Vec<Limit>,
     pub(crate) lists: Lists,
     pub(crate) redaction: Redaction,
     pub(crate) record: Option<Record>,
+    /// Whether any of its rules asks the session for anything.
+    pub(crate) asks_session: bool,
 }
 
 /// A rule and its conditions.
@@ -71,9 +76,13 @@ impl Policy {
         };
         let mut policy = Self::from_document(name, version, document, &start, &mut out);
         vocabulary::check(&policy, &mut out);
+        vocabulary::check_facts(&policy, &mut out);
+        limiting::check_ids(&policy, &mut out);
+        limiting::check_arguments(&policy, &mut out);
         compile_all(&mut policy, &mut out);
         if out.is_empty() {
             // what was refused above would be missing here and look like another mistake
+            asking::check(&policy, &mut out);
             reach::check(&policy, &mut out);
         }
         if out.is_empty() { Ok(policy) } else { Err(out.into_errors(name)) }
@@ -99,6 +108,12 @@ impl Policy {
                 );
             }
         }
+        let limits = limiting::limits(
+            &document.budgets.unwrap_or_default(),
+            &document.rate_limits.unwrap_or_default(),
+            document.loops.as_ref(),
+            out,
+        );
         let lists = document.lists.unwrap_or_default();
         let lists =
             lists.into_iter().map(|(name, items)| (name.0.to_string(), items.into_iter().map(|item| item.0).collect()));
@@ -123,10 +138,12 @@ impl Policy {
             tags: document.tags.map(|tags| tags.into_iter().map(|tag| tag.value.0).collect()),
             tools: document.tools.unwrap_or_default(),
             index: Index::new(&rules),
+            limits,
             rules,
             lists,
             redaction: Redaction::new(&keys, &detect.unwrap_or_default()),
             record: document.record.map(|record| record.value),
+            asks_session: false,
         }
     }
 
@@ -165,10 +182,16 @@ impl Policy {
         self.default.unwrap_or(Verdict::Allow)
     }
 
-    /// Whether it decides anything: it has a default, a scope or a rule.
+    /// Whether it decides anything: it has a default, a scope, a rule or a limit.
     #[must_use]
     pub fn decides(&self) -> bool {
-        self.default.is_some() || self.scope.is_some() || !self.rules.is_empty()
+        self.default.is_some() || self.scope.is_some() || !self.rules.is_empty() || !self.limits.is_empty()
+    }
+
+    /// How many budgets, rate limits and limits on loops it has.
+    #[must_use]
+    pub fn limit_count(&self) -> usize {
+        self.limits.len()
     }
 
     /// The tools it names one by one, in scope, `tools` and rules: sorted, each once, as written.
@@ -176,7 +199,9 @@ impl Policy {
     pub fn named_tools(&self) -> Vec<&str> {
         let scope = self.scope.iter().flatten().map(|pattern| &pattern.value);
         let tools = self.tools.entries().iter().map(|entry| &entry.pattern);
-        let rules = self.rules.iter().filter_map(|rule| rule.rule.tools.as_ref()).flat_map(|list| &list.value);
+        let limits = self.limits.iter().map(|limit| &limit.rule);
+        let rules = self.rules.iter().map(|rule| &rule.rule).chain(limits);
+        let rules = rules.filter_map(|rule| rule.tools.as_ref()).flat_map(|list| &list.value);
         let rules = rules.map(|pattern| &pattern.value);
         let named = scope.chain(tools).chain(rules).filter(|pattern| pattern.is_exact());
         named.map(|pattern| &**pattern.text()).collect::<BTreeSet<_>>().into_iter().collect()
@@ -187,6 +212,13 @@ impl Policy {
         let places = self.index.candidates(&tool.name, &known.all);
         let found = places.into_iter().filter_map(|place| self.rules.get(usize::try_from(place).ok()?));
         found.filter(|rule| rule.rule.selects(&tool.source, &tool.name, known)).collect()
+    }
+}
+
+impl Policy {
+    /// The limits that speak of `tool`, in order of their ids.
+    pub(crate) fn limits_of<'p>(&'p self, tool: &'p ToolSpec, known: &'p Known) -> impl Iterator<Item = &'p Limit> {
+        self.limits.iter().filter(|limit| limit.rule.selects(&tool.source, &tool.name, known))
     }
 }
 

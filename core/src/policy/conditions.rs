@@ -4,6 +4,7 @@ use super::compiled::Policy;
 use super::document::Rule;
 use super::problem::{At, Problems};
 use super::text::Expression;
+use super::vocabulary;
 use super::words::Known;
 use crate::call::{PROGRAM_SOURCE, ToolSpec};
 use crate::condition::{ArgumentTypes, Compiled, ConditionError, Declared, Lists, compile};
@@ -21,6 +22,13 @@ const LOOKS: usize = 10_000_000;
 pub(crate) struct Conditions {
     pub(crate) when: Option<Arc<Compiled>>,
     pub(crate) unless: Option<Arc<Compiled>>,
+}
+
+impl Conditions {
+    /// Whether one of them asks the session for anything.
+    pub(crate) fn ask_session(&self) -> bool {
+        self.when.iter().chain(&self.unless).any(|condition| condition.asks_session())
+    }
 }
 
 /// Why a rule's condition was refused, and which one.
@@ -61,9 +69,15 @@ pub(crate) fn compile_all(policy: &mut Policy, out: &mut Problems) {
         }
         match compile_typed(rule, &typed, &policy.lists, &mut budget) {
             Err((tool, refused)) => note(rule, refused, Some(tool), out),
-            Ok(Some(conditions)) if typed.have_all_of(rule) => never_holds(rule, &conditions, out),
+            Ok(Some(conditions)) if typed.have_all_of(rule) => {
+                vocabulary::asked(rule, &conditions, policy.tags.as_ref(), out);
+                policy.asks_session |= conditions.ask_session();
+                never_holds(rule, &conditions, out);
+            }
             Ok(_) => match compile_rule(rule, None, &policy.lists) {
                 Ok(conditions) => {
+                    vocabulary::asked(rule, &conditions, policy.tags.as_ref(), out);
+                    policy.asks_session |= conditions.ask_session();
                     never_holds(rule, &conditions, out);
                     compiled.conditions = Some(conditions);
                 }
@@ -132,20 +146,20 @@ impl Budget {
 }
 
 /// A tool of the policy whose arguments it gives.
-struct TypedTool {
-    spec: ToolSpec,
-    known: Known,
-    arguments: ArgumentTypes,
+pub(super) struct TypedTool {
+    pub(super) spec: ToolSpec,
+    pub(super) known: Known,
+    pub(super) arguments: ArgumentTypes,
 }
 
 /// The tools of the policy whose arguments it gives, by name.
-struct TypedTools {
-    tools: Vec<TypedTool>,
+pub(super) struct TypedTools {
+    pub(super) tools: Vec<TypedTool>,
     by_name: HashMap<String, Vec<usize>>,
 }
 
 impl TypedTools {
-    fn new(policy: &Policy) -> Self {
+    pub(super) fn new(policy: &Policy) -> Self {
         let mut new = Self { tools: Vec::new(), by_name: HashMap::new() };
         for entry in policy.tools.entries() {
             let (Some(schema), Some(name)) = (&entry.tool.args, entry.pattern.exact_name()) else {

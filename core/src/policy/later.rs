@@ -4,9 +4,9 @@ use super::problem::{At, Problems};
 
 /// Keys of the policy language that this version cannot act on.
 const LATER: &[(&str, &[&str])] = &[
-    ("the policy", &["budgets", "rate_limits", "loops", "approvals", "obligations", "max_policy_age", "kill_switch"]),
-    ("a tool", &["facts_from_result", "volatile"]),
-    ("a rule", &["approval", "obligations", "set", "redact", "redact_result", "notify"]),
+    ("the policy", &["approvals", "obligations", "max_policy_age", "kill_switch"]),
+    ("`approval`", &["notify", "escalate"]),
+    ("a rule", &["obligations", "set", "redact", "redact_result", "notify"]),
 ];
 
 /// Notes a key that `place` does not have.

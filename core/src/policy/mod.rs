@@ -4,16 +4,20 @@
 //! [`conditions`], [`reach`]) → [`Policy`]. All or nothing: every problem found is told, and none is only a warning.
 
 mod argument_schema;
+mod asking;
+pub mod cases;
 mod compiled;
 mod conditions;
 mod document;
 mod from_value;
 mod index;
 mod later;
+mod limiting;
 mod node;
 mod overlap;
 mod pattern;
 mod problem;
+mod quantity;
 mod reach;
 mod read;
 mod schema;
@@ -32,9 +36,12 @@ pub use schema::schema;
 pub(crate) use compiled::CompiledRule;
 pub(crate) use conditions::{Conditions, Refused, compile_rule};
 pub(crate) use document::Record;
+pub(crate) use limiting::{Limit, LimitKind, Measure};
 pub(crate) use pattern::Bare;
+pub(crate) use quantity::{ArgumentPath, Per};
 pub(crate) use suggest::did_you_mean;
 pub(crate) use version::{hex, of_layers};
+pub(crate) use vocabulary::UNTRUSTED;
 pub(crate) use words::Known;
 
 use crate::error::ErrorCode;
@@ -56,20 +63,22 @@ pub fn load(name: &str, text: &str) -> Result<Policy, PolicyErrors> {
 /// # Errors
 /// As [`load`]; and bytes that are not UTF-8.
 pub fn load_bytes(name: &str, bytes: &[u8]) -> Result<Policy, PolicyErrors> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => load(name, text),
-        Err(error) => {
-            let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            let before = String::from_utf8_lossy(valid);
-            let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-            let line = narrow(before.bytes().filter(|byte| *byte == b'\n').count() + 1);
-            let column = narrow(before.rsplit('\n').next().unwrap_or_default().chars().count() + 1);
-            let mut out = problem::Problems::default();
-            let suggestion = Some("save the file as utf-8".to_owned());
-            out.push(ErrorCode::PolicySyntax, &At::Text { line, column }, "the policy is not utf-8 text", suggestion);
-            Err(out.into_errors(name))
-        }
-    }
+    load(name, utf8(name, "the policy", bytes)?)
+}
+
+/// The text of a file; `what` is what its first words say it is.
+fn utf8<'b>(name: &str, what: &str, bytes: &'b [u8]) -> Result<&'b str, PolicyErrors> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let before = String::from_utf8_lossy(valid);
+        let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let line = narrow(before.bytes().filter(|byte| *byte == b'\n').count() + 1);
+        let column = narrow(before.rsplit('\n').next().unwrap_or_default().chars().count() + 1);
+        let mut out = problem::Problems::default();
+        let suggestion = Some("save the file as utf-8".to_owned());
+        out.push(ErrorCode::PolicySyntax, &At::Text { line, column }, format!("{what} is not utf-8 text"), suggestion);
+        out.into_errors(name)
+    })
 }
 
 /// Loads a policy from a value that a program built, such as a Python dictionary; places are paths in it.

@@ -1,6 +1,6 @@
-//! Rules that can never match, found at load. What the conditions themselves rule out is found where they are compiled.
+//! Rules and limits that can never match, found at load. What the conditions themselves rule out is found where they are compiled.
 
-use super::compiled::{CompiledRule, Policy};
+use super::compiled::Policy;
 use super::document::Rule;
 use super::pattern::{Bare, ToolPattern};
 use super::problem::{At, Problems};
@@ -36,7 +36,7 @@ impl Steps {
     }
 }
 
-/// Notes every rule that can never match.
+/// Notes every rule and every limit that can never match.
 pub(crate) fn check(policy: &Policy, out: &mut Problems) {
     let steps = Steps(Cell::new(STEPS));
     let scope = policy.scope.as_deref().map(Scope::new);
@@ -45,15 +45,33 @@ pub(crate) fn check(policy: &Policy, out: &mut Problems) {
     }
     let walls = Walls::new(policy);
     for rule in &policy.rules {
-        empty_selectors(rule, out);
+        let any = empty_selectors(&rule.rule, "rule", out);
+        if !any {
+            let message = format!("rule `{}` can never match: it selects no tools", rule.rule.id());
+            never(out, &rule.at, message, "for all tools write `tools: [\"*\"]`");
+        }
+        from_anywhere(&rule.rule, out);
         if let Some(scope) = &scope {
-            outside_scope(&rule.rule, scope, &steps, out);
+            outside_scope(&rule.rule, "rule", scope, &steps, out);
         }
         allow_under_allow(&rule.rule, policy, out);
-        shadowed(rule, policy, &walls, &steps, out);
+        shadowed(&rule.rule, &rule.at, "rule", policy, &walls, &steps, out);
         if steps.used_up() {
             let message = "the policy has too many patterns to tell which rules can never match";
             out.instead(&rule.at, message, "name tools one by one, or use tags");
+            return;
+        }
+    }
+    for limit in &policy.limits {
+        let noun = limit.kind.noun();
+        empty_selectors(&limit.rule, noun, out);
+        if let Some(scope) = &scope {
+            outside_scope(&limit.rule, noun, scope, &steps, out);
+        }
+        shadowed(&limit.rule, &limit.at, noun, policy, &walls, &steps, out);
+        if steps.used_up() {
+            let message = "the policy has too many patterns to tell which limits can never match";
+            out.instead(&limit.at, message, "name tools one by one, or use tags");
             return;
         }
     }
@@ -63,8 +81,8 @@ fn never(out: &mut Problems, at: &At, message: String, suggestion: &str) {
     out.push(ErrorCode::PolicyUnreachable, at, message, Some(suggestion.to_owned()));
 }
 
-fn empty_selectors(compiled: &CompiledRule, out: &mut Problems) {
-    let rule = &compiled.rule;
+/// Notes selectors that select nothing; whether there is any selector.
+fn empty_selectors(rule: &Rule, noun: &str, out: &mut Problems) -> bool {
     let id = rule.id();
     let mut any = false;
     let mut look = |name: &str, list: Option<(&At, usize)>| {
@@ -73,7 +91,7 @@ fn empty_selectors(compiled: &CompiledRule, out: &mut Problems) {
         };
         any = true;
         if entries == 0 {
-            let message = format!("rule `{id}` can never match: its `{name}` is empty");
+            let message = format!("{noun} `{id}` can never match: its `{name}` is empty");
             never(out, at, message, "name at least one, or leave the key out");
         }
     };
@@ -82,10 +100,11 @@ fn empty_selectors(compiled: &CompiledRule, out: &mut Problems) {
     look("risk", rule.risk.as_ref().map(|list| (&list.at, list.value.len())));
     look("connectors", rule.connectors.as_ref().map(|list| (&list.at, list.value.len())));
     look("actions", rule.actions.as_ref().map(|list| (&list.at, list.value.len())));
-    if !any {
-        let message = format!("rule `{id}` can never match: it selects no tools");
-        never(out, &compiled.at, message, "for all tools write `tools: [\"*\"]`");
-    }
+    any
+}
+
+fn from_anywhere(rule: &Rule, out: &mut Problems) {
+    let id = rule.id();
     if rule.verdict() == Verdict::Allow {
         let tools = rule.tools.iter().flat_map(|list| &list.value);
         for pattern in tools.filter(|pattern| pattern.has_open_source()) {
@@ -130,10 +149,11 @@ impl<'p> Scope<'p> {
     }
 }
 
-fn outside_scope(rule: &Rule, scope: &Scope<'_>, steps: &Steps, out: &mut Problems) {
+fn outside_scope(rule: &Rule, noun: &str, scope: &Scope<'_>, steps: &Steps, out: &mut Problems) {
     for pattern in rule.tools.iter().flat_map(|list| &list.value) {
         if !scope.admits_some(pattern, rule.bare(), steps) {
-            let message = format!("rule `{}` can never match `{}`: it is outside the scope", rule.id(), pattern.text());
+            let message =
+                format!("{noun} `{}` can never match `{}`: it is outside the scope", rule.id(), pattern.text());
             never(out, &pattern.at, message, "add the tool to `scope`, or take it out of the rule");
         }
     }
@@ -191,9 +211,9 @@ fn is_wall(rule: &Rule) -> bool {
     rule.verdict() == Verdict::Deny && rule.when.is_none() && rule.unless.is_none()
 }
 
-fn shadowed(compiled: &CompiledRule, policy: &Policy, walls: &Walls<'_>, steps: &Steps, out: &mut Problems) {
-    let rule = &compiled.rule;
-    if is_wall(rule) {
+fn shadowed(rule: &Rule, at: &At, noun: &str, policy: &Policy, walls: &Walls<'_>, steps: &Steps, out: &mut Problems) {
+    // a limit reads like a wall, but stops only some calls
+    if noun == "rule" && is_wall(rule) {
         return;
     }
     // a wall that names tools one by one can only cover a rule that does so too: its first name leads to it
@@ -201,8 +221,8 @@ fn shadowed(compiled: &CompiledRule, policy: &Policy, walls: &Walls<'_>, steps: 
     let named = first.and_then(|name| walls.by_name.get(name)).into_iter().flatten();
     let wall = named.chain(&walls.others).find(|wall| covers(wall, rule, policy.enforcement, steps));
     if let Some(wall) = wall {
-        let message = format!("rule `{}` can never matter: `{}` denies all its calls", rule.id(), wall.id());
-        never(out, &compiled.at, message, "narrow the one, or take the other out");
+        let message = format!("{noun} `{}` can never matter: `{}` denies all its calls", rule.id(), wall.id());
+        never(out, at, message, "narrow the one, or take the other out");
     }
 }
 

@@ -76,6 +76,9 @@ texts! {
     /// A tag.
     Tag "tag" |text| is_word(text, 64), "a whole word of at most 64 bytes, without wildcards",
         { "type": "string", "pattern": "^[^\\s*?]{1,64}$" };
+    /// The name of an argument.
+    Argument "argument" |text| is_word(text, 128), "a name of at most 128 bytes",
+        { "type": "string", "pattern": "^\\S{1,128}$" };
     /// A connector or an action.
     Name "name" |text| is_word(text, 128), "a whole word of at most 128 bytes, without wildcards",
         { "type": "string", "pattern": "^[^\\s*?]{1,128}$" };

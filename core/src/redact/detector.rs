@@ -42,6 +42,11 @@ impl Detector {
         }
     }
 
+    /// The texts of this kind in `text`.
+    pub(crate) fn texts(self, text: &str) -> impl Iterator<Item = &str> {
+        self.find(text).into_iter().filter_map(move |range| text.get(range))
+    }
+
     fn find(self, text: &str) -> Vec<Range<usize>> {
         match self {
             Self::ApiKey => matches(&API_KEY, text),

@@ -61,6 +61,18 @@ impl DigestKey {
         self.digest(&[&prefix.0, arguments_canonical, b"]"])
     }
 
+    /// The digest of what a yes holds for: of the list
+    /// `["counterseal.binding.v1",<source>,<name>,<session>,<the bound arguments>]`.
+    #[must_use]
+    pub fn binding(&self, source: &str, name: &str, session: &str, bound_canonical: &[u8]) -> [u8; 32] {
+        let mut head = b"[\"counterseal.binding.v1\",".to_vec();
+        for text in [source, name, session] {
+            write_string(text, &mut head);
+            head.push(b',');
+        }
+        self.digest(&[&head, bound_canonical, b"]"])
+    }
+
     /// The digest of a result, and how many canonical bytes it has. Beyond [`MAX_RESULT_BYTES`] the digest is over
     /// those first bytes and nothing after them.
     #[must_use]

@@ -3,6 +3,7 @@
 //! One module per command; each answers with an exit code and writes to the console it is given, never to the
 //! process's own streams.
 
+mod approvals;
 mod console;
 mod exit;
 mod failure;
@@ -32,6 +33,7 @@ Examples:
   counterseal init
   counterseal policy check counterseal.yaml
   counterseal policy explain counterseal.yaml --tool issue_refund --args '{\"amount\": 4000}'
+  counterseal approvals list
   counterseal ledger verify
 
 Exit codes:
@@ -56,6 +58,8 @@ enum Command {
     Init(init::Init),
     #[command(subcommand)]
     Policy(policy::Policy),
+    #[command(subcommand)]
+    Approvals(approvals::Approvals),
     #[command(subcommand)]
     Ledger(ledger::Ledger),
 }
@@ -101,6 +105,7 @@ fn dispatch(command: Command, console: &mut Console<'_>) -> Result<Exit, Failure
     match command {
         Command::Init(init) => init.run(console),
         Command::Policy(policy) => policy.run(console),
+        Command::Approvals(approvals) => approvals.run(console),
         Command::Ledger(ledger) => ledger.run(console),
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod approvals;
 mod documentation;
 mod exits;
 mod help;
@@ -9,4 +10,6 @@ mod init;
 mod ledger;
 mod made_home;
 mod policy;
+mod policy_history;
+mod policy_test;
 mod running;

@@ -85,6 +85,12 @@ impl<'t> Checker<'t> {
         {
             return checked;
         }
+        if let Some(Expr::Ident(target)) = call.target.as_deref().map(|target| &target.expr)
+            && target == "session"
+            && !self.scope.iter().any(|variable| variable.name == "session")
+        {
+            return self.session(at, call, depth);
+        }
         let name = call.func_name.as_str();
         match (call.target.as_deref(), call.args.as_slice()) {
             (Some(text), [pattern]) | (None, [text, pattern]) if name == "matches" => {
@@ -114,12 +120,11 @@ impl<'t> Checker<'t> {
             matches!(root, "args" | "lists") || self.scope.iter().any(|variable| variable.name == root)
         };
         if let Some(namespace) = call.target.as_deref().and_then(spelled).filter(|spelling| !known_root(spelling)) {
-            let suggestion = if namespace == "session" {
-                "conditions cannot ask the session yet"
-            } else {
-                "functions stand alone: write `name(…)`"
-            };
-            return problem(at, format!("unknown function `{namespace}.{name}`"), suggestion);
+            return problem(
+                at,
+                format!("unknown function `{namespace}.{name}`"),
+                "functions stand alone: write `name(…)`",
+            );
         }
         match FUNCTIONS.iter().find(|(known, _)| *known == name) {
             Some((_, written)) => {

@@ -7,6 +7,7 @@ mod hosts;
 mod kind;
 mod operators;
 mod path;
+mod session;
 
 pub(super) use kind::Type;
 
@@ -75,11 +76,22 @@ pub(super) struct Checker<'t> {
     /// Top-level arguments that are named.
     pub(super) names: BTreeSet<String>,
     pub(super) list_names: BTreeSet<String>,
+    /// Tags that the session is asked for.
+    pub(super) tags: BTreeSet<String>,
+    pub(super) asks_session: bool,
 }
 
 impl<'t> Checker<'t> {
     pub(super) const fn new(arguments: &'t ArgumentTypes, lists: &'t Lists) -> Self {
-        Self { arguments, lists, scope: Vec::new(), names: BTreeSet::new(), list_names: BTreeSet::new() }
+        Self {
+            arguments,
+            lists,
+            scope: Vec::new(),
+            names: BTreeSet::new(),
+            list_names: BTreeSet::new(),
+            tags: BTreeSet::new(),
+            asks_session: false,
+        }
     }
 
     /// Checks a whole condition.

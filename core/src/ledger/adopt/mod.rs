@@ -86,7 +86,8 @@ impl Adopter<'_> {
         if self.is_done(stream) {
             return Ok(false);
         }
-        let Some(_lock) = FileLock::try_acquire(&self.home.stream_lock_path(stream))? else { return Ok(false) };
+        // people whom its process asked must not take this one for it
+        let Some(_lock) = FileLock::try_inherit(&self.home.stream_lock_path(stream))? else { return Ok(false) };
         // it may have closed, or been taken over, between the first look and the lock
         self.streams.refresh(self.home)?;
         if self.is_done(stream) {

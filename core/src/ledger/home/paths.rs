@@ -33,6 +33,12 @@ impl Home {
         self.path.join("checkpoints")
     }
 
+    /// The directory of approvals.
+    #[must_use]
+    pub fn approvals_path(&self) -> PathBuf {
+        self.path.join("approvals")
+    }
+
     /// The directory of all streams.
     #[must_use]
     pub fn streams_path(&self) -> PathBuf {

@@ -18,6 +18,14 @@ impl Home {
         Ok(path)
     }
 
+    /// Makes the directory of approvals, 0700, if it is not there.
+    ///
+    /// # Errors
+    /// [`ErrorCode::HomeUnusable`] where it cannot be made.
+    pub fn make_approvals(&self) -> Result<(), Error> {
+        make_directory(&self.approvals_path())
+    }
+
     /// All streams that have a directory, in the order of their ids.
     ///
     /// # Errors

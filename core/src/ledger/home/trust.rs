@@ -13,9 +13,9 @@ use std::path::Path;
 /// The secrets of a home.
 pub(crate) const SECRETS: [&str; 3] = ["digest.key", "keys/current", "keys/next"];
 /// Its directories.
-const FOLDERS: [&str; 2] = ["keys", "streams"];
+const FOLDERS: [&str; 4] = ["keys", "streams", "approvals", "state"];
 /// What else it holds beside its streams.
-const FILES: [&str; 4] = ["home.json", "index", "checkpoints", "lock"];
+const FILES: [&str; 5] = ["home.json", "index", "checkpoints", "lock", "state/table"];
 
 /// Everything of a home whose mode matters at its start, with the bits that others may not have.
 pub(crate) fn guarded() -> impl Iterator<Item = (&'static str, u32)> {

@@ -2,6 +2,7 @@
 
 mod entry;
 mod erase;
+mod report;
 mod show;
 mod tail;
 mod verify;
@@ -11,7 +12,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use counterseal::ledger::ActionId;
 
-/// Verify, read and erase from the ledger of a home
+/// Verify, read, sum up and erase from the ledger of a home
 #[derive(Debug, clap::Subcommand)]
 #[command(
     subcommand_required = true,
@@ -21,12 +22,14 @@ Examples:
   counterseal ledger verify --deep
   counterseal ledger tail -n 20 --decision deny
   counterseal ledger show 3f2a9c0e5b7d4811a0c6e2f4d9b81735
+  counterseal ledger report
   counterseal ledger erase --user u-7 --reason 'request of 2026-11-21' --by dpo@example.com"
 )]
 pub(crate) enum Ledger {
     Verify(verify::Verify),
     Tail(tail::Tail),
     Show(show::Show),
+    Report(report::Report),
     Erase(erase::Erase),
 }
 
@@ -36,6 +39,7 @@ impl Ledger {
             Self::Verify(verify) => verify.run(console),
             Self::Tail(tail) => tail.run(console),
             Self::Show(show) => show.run(console),
+            Self::Report(report) => report.run(console),
             Self::Erase(erase) => erase.run(console),
         }
     }

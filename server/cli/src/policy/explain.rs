@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plain::Plain;
 use counterseal::call::{PROGRAM_SOURCE, Risk, ToolSpec};
+use counterseal::condition::Facts;
 use counterseal::decide::{Effect, Enforcement, Explanation, Layer, Layers, Options};
 use counterseal::policy;
 use counterseal::value;
@@ -74,7 +75,7 @@ impl Explain {
         let enforcement = self.enforcement.as_deref().and_then(mode);
         let layers = Layers::new(vec![layer], Options { enforcement, require_policy: false })?;
         let plan = layers.plan(&self.tool()).map_err(|error| Failure::Engine(Exit::NotFine, error))?;
-        let explanation = plan.explain(&arguments, None);
+        let explanation = plan.explain(&Facts::of_call(&arguments), None);
         if console.json() {
             console.document(&explanation);
         } else {

@@ -1,0 +1,240 @@
+"""Calls that wait for people: how threads and coroutines wait, and what people's changes make of the arguments.
+
+A wait that is interrupted, by Ctrl-C, a cancelled task or a closed loop, leaves its question open: the next like call of the
+session takes it up, and so does one in the process that runs after this one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _thread import RLock, start_new_thread
+from contextlib import suppress
+from itertools import count
+
+from . import _native
+from ._waiting import on_disk
+
+TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ._signature import Parameter
+
+# Invariant: while this is not empty, one thread waits for what has ended and wakes whoever is in here; it ends, and says so, under
+# the lock.
+_sleepers: dict[int | None, Callable[[], object]] = {}
+_numbers = count(1)
+_waking = False
+_lock = RLock()
+
+
+def agreed(
+    tool: _native.Tool, pending: _native.Pending, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[_native.Ticket, tuple[Any, ...], dict[str, Any]]:
+    """Permission for a call by position and keyword, with the arguments it runs with; blocks the thread."""
+    found: _native.Ticket | _native.Pending = pending
+    while isinstance(found, _native.Pending):
+        wait(found)
+        if found.edited is not None:
+            args, kwargs = _rebound(tool, found, args, kwargs)
+        found = tool.resume_call(found, args, kwargs)
+    return found, args, kwargs
+
+
+async def agreed_async(
+    tool: _native.Tool, pending: _native.Pending, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[_native.Ticket, tuple[Any, ...], dict[str, Any]]:
+    """As `agreed`, without holding up the event loop."""
+    found: _native.Ticket | _native.Pending = pending
+    while isinstance(found, _native.Pending):
+        await wait_async(found)
+        if found.edited is not None:
+            args, kwargs = _rebound(tool, found, args, kwargs)
+        found = tool.resume_call(found, args, kwargs)
+    return found, args, kwargs
+
+
+def passed(pending: _native.Pending, parameters: tuple[Parameter, ...], *values: Any) -> tuple[Any, ...]:
+    """Waits in the calling thread; then the values of a guarded function's parameters, as people want them."""
+    wait(pending)
+    return values if pending.edited is None else _edited_values(pending, parameters, values)
+
+
+async def passed_async(pending: _native.Pending, parameters: tuple[Parameter, ...], *values: Any) -> tuple[Any, ...]:
+    """As `passed`, without holding up the event loop."""
+    await wait_async(pending)
+    return values if pending.edited is None else _edited_values(pending, parameters, values)
+
+
+def wait(pending: _native.Pending) -> None:
+    """Blocks the calling thread until the call can go on. Where that would stop an event loop, the call does not wait."""
+    if not pending.asks:
+        pending.wait()
+        return
+    try:
+        if pending.approver is not None:
+            from ._approver import answer
+
+            answer(pending, in_loop=_in_loop())
+        elif _in_loop():
+            return
+        pending.wait()
+    except BaseException:
+        pending.leave()
+        raise
+
+
+async def wait_async(pending: _native.Pending) -> None:
+    """Waits until the call can go on. No thread waits for it, and a cancelled task leaves the question open.
+
+    On a loop that cannot be woken from here it does not wait: the call is refused then, as it cannot wait.
+    """
+    if not pending.asks:
+        await on_disk(pending)
+        return
+    try:
+        if pending.approver is not None:
+            await _sleep(pending, when_asked=True)
+            # a grant may cover the call: then nobody is asked
+            if not pending.settled:
+                from ._approver import answer_async
+
+                await answer_async(pending, _sleep)
+        else:
+            await _sleep(pending)
+    except BaseException:
+        pending.leave()
+        raise
+
+
+def _in_loop() -> bool:
+    """Whether this thread runs an event loop, which a wait would stop."""
+    asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
+    if asyncio is not None and asyncio._get_running_loop() is not None:
+        return True
+    return trio is not None and _trio_token(trio) is not None
+
+
+async def _sleep(pending: _native.Pending, *, when_asked: bool = False) -> None:
+    """Sleeps until the question has ended, or as soon as people are asked; not at all on a loop that is not known."""
+    asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
+    loop = None if asyncio is None else asyncio._get_running_loop()
+    if loop is not None:
+        future = loop.create_future()
+        number = _registered(_set_result(loop, future))
+        try:
+            if number is not None:
+                pending.wake(number, when_asked=when_asked)
+                await future
+        finally:
+            _sleepers.pop(number, None)
+        return
+    token = None if trio is None else _trio_token(trio)
+    if trio is None or token is None:
+        return
+    event = trio.Event()
+    number = _registered(lambda: token.run_sync_soon(event.set))
+    try:
+        if number is not None:
+            pending.wake(number, when_asked=when_asked)
+            await event.wait()
+    finally:
+        _sleepers.pop(number, None)
+
+
+def _registered(woken: Callable[[], object]) -> int | None:
+    """The number that calls `woken`; `None` while the interpreter ends, when no thread can be started."""
+    global _waking
+    number = next(_numbers)
+    with _lock:
+        _sleepers[number] = woken
+        if not _waking:
+            try:
+                start_new_thread(_wake, ())
+            except RuntimeError:
+                del _sleepers[number]
+                return None
+            _waking = True
+    return number
+
+
+def _set_result(loop: Any, future: Any) -> Callable[[], None]:
+    def set_result() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    def woken() -> None:
+        loop.call_soon_threadsafe(set_result)
+
+    return woken
+
+
+def _trio_token(trio: Any) -> Any:
+    try:
+        return trio.lowlevel.current_trio_token()
+    except RuntimeError:
+        return None
+
+
+def _wake() -> None:
+    """The one thread that wakes loops, for as long as any coroutine waits."""
+    global _waking
+    while True:
+        for number in _native.woken():
+            woken = _sleepers.pop(number, None)
+            if woken is not None:
+                with suppress(RuntimeError):  # the loop was closed, and nobody waits any more
+                    woken()
+        with _lock:
+            if not _sleepers:
+                _waking = False
+                return
+
+
+def _edited_values(
+    pending: _native.Pending, parameters: tuple[Parameter, ...], values: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    """The values with those put in that people changed. What cannot be put in is refused: the call is decided by its arguments."""
+    from ._edits import Edits
+
+    edits = Edits(pending)
+    found: list[Any] = []
+    for parameter, value in zip(parameters, values, strict=True):
+        if parameter.kind == 4:
+            named = {name: edits.take(name, given) for name, given in value.items() if not edits.removes(name)}
+            found.append({**named, **edits.left()})
+        elif parameter.kind == 2:
+            found.append(tuple(edits.take(parameter.name, list(value))))
+        else:
+            found.append(edits.take(parameter.name, value))
+    edits.all_taken()
+    return tuple(found)
+
+
+def _rebound(
+    tool: _native.Tool, pending: _native.Pending, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    from ._edits import Edits
+
+    edits = Edits(pending)
+    places = [name for name, kind in tool.behind or () if kind < 2]
+    rest = "args" if tool.behind is None else next((name for name, kind in tool.behind if kind == 2), None)
+    before = tuple(edits.take(name, value) for name, value in zip(places, args, strict=False))
+    after = args[len(places) :]
+    if rest is not None:
+        after = tuple(edits.take(rest, list(after)))
+    found = {name: edits.take(name, value) for name, value in kwargs.items() if not edits.removes(name)}
+    return before + after, {**found, **edits.left()}
+
+
+def _forked() -> None:
+    """A forked child has no thread that wakes: what its copies wait for is the parent's."""
+    global _lock, _waking
+    _lock, _waking = RLock(), False
+    _sleepers.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

@@ -1,0 +1,464 @@
+"""Calls that wait for people: who is asked, what a yes lets run, and that nobody else is held up meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import counterseal as cs
+import pytest
+from counterseal.testing import TestEngine, engine
+
+POLICY: dict[str, Any] = {
+    "version": 1,
+    "name": "shop",
+    "tools": {"refund": {"volatile": ["request_id"]}},
+    "rules": [
+        {
+            "id": "large",
+            "tools": ["refund"],
+            "when": "args.amount > 100.0",
+            "decision": "require_approval",
+            "reason": "a person decides",
+            "approval": {"timeout": "10m"},
+        },
+        {
+            "id": "huge",
+            "tools": ["refund"],
+            "when": "args.amount > 9000.0",
+            "decision": "deny",
+            "reason": "never so much",
+        },
+    ],
+    "redact": {"keys": ["password"]},
+}
+Body = Callable[..., Any]
+
+
+def refund(amount: float, request_id: str = "r", *rest: object, **more: object) -> tuple[object, ...]:
+    return amount, request_id, rest, more
+
+
+async def refund_async(amount: float, request_id: str = "r", *rest: object, **more: object) -> tuple[object, ...]:
+    return amount, request_id, rest, more
+
+
+def called(kind: str, *args: object, **kwargs: object) -> tuple[object, ...]:
+    """Calls it in its way."""
+    if kind == "function":
+        return cs.guard_tool("refund", refund)(*args, **kwargs)  # type: ignore[arg-type]
+    if kind == "coroutine":
+        return asyncio.run(cs.guard_tool("refund", refund_async)(*args, **kwargs))  # type: ignore[arg-type]
+    generated: list[tuple[object, ...]] = []
+
+    async def give(amount: float, request_id: str = "r", *rest: object, **more: object) -> Any:
+        yield amount, request_id, rest, more
+
+    async def program() -> None:
+        async for one in cs.guard_tool("refund", give)(*args, **kwargs):  # type: ignore[arg-type]
+            generated.append(one)
+
+    asyncio.run(program())
+    return generated[0]
+
+
+KINDS = ["function", "coroutine", "generator"]
+
+
+def until(done: Callable[[], object]) -> Any:
+    """Looks again and again; the test's own time limit ends what never comes."""
+    while not (found := done()):
+        pass
+    return found
+
+
+def open_questions(home: str | Path) -> list[dict[str, Any]]:
+    directory = Path(home) / "approvals"
+    return [json.loads(one.read_text()) for one in sorted(directory.glob("*.json"))] if directory.exists() else []
+
+
+def states(test: TestEngine) -> list[str]:
+    from counterseal import Ledger
+
+    test.decisions  # noqa: B018
+    return [str(record["state"]) for record in Ledger(test.home) if record["kind"] == "approval"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_approver_sees_the_call_and_its_yes_lets_it_run_once(kind: str) -> None:
+    seen: list[cs.ApprovalCall] = []
+
+    def approver(call: cs.ApprovalCall) -> bool:
+        seen.append(call)
+        return True
+
+    with engine(POLICY, approver=approver, agent_id="shop-agent") as test, cs.session("conv", user="u-7"):
+        assert called(kind, 400.0, password="hunter2") == (400.0, "r", (), {"password": "hunter2"})
+        assert [(one.effect, one.outcome) for one in test.decisions] == [("run", "success")]
+        (call,) = seen
+        assert (call.tool_name, call.reason, call.rules) == ("refund", "a person decides", ("local/large",))
+        assert (call.session_id, call.user_id, call.agent_id) == ("conv", "u-7", "shop-agent")
+        assert call.arguments["amount"] == 400
+        assert "hunter2" not in repr(call)
+        assert call.may_change == {"request_id"}
+        assert call.expires_in.total_seconds() == 600
+        assert call.action_id == test.decisions[0].decided["action_id"]
+        assert test.decisions[0].decided["approval"] is not None
+        assert called(kind, 5.0)[0] == 5.0
+        assert len(seen) == 1, "only where the policy asks"
+        with pytest.raises(AttributeError):
+            call.tool_name = "other"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_no_says_why(kind: str) -> None:
+    async def approver(call: cs.ApprovalCall) -> cs.Denied:
+        await asyncio.sleep(0)
+        return cs.Denied(note="ask on Monday", by="bob")
+
+    with engine(POLICY, approver=approver) as test:
+        with pytest.raises(cs.ApprovalDenied, match="`bob` said no: ask on Monday") as denied:
+            called(kind, 400.0)
+        assert (denied.value.reason_code, bool(denied.value.remediation)) == ("approval_denied", True)
+        assert [(one.effect, one.outcome) for one in test.decisions] == [("refused", "denied")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "answer",
+    ["raises", None, 1, "yes", cs.Approved(edit=[{"op": "move"}]), cs.Approved(grant=cs.Grant())],
+    ids=repr,
+)
+def test_what_is_no_answer_is_no_yes(kind: str, answer: Any) -> None:
+    def approver(call: cs.ApprovalCall) -> Any:
+        if answer == "raises":
+            raise ValueError("hunter2")
+        return answer
+
+    with engine(POLICY, approver=approver) as test:
+        with pytest.raises(cs.ApprovalDenied) as denied:
+            called(kind, 400.0)
+        assert "hunter2" not in str(denied.value)
+        assert test.decisions[0].outcome == "denied"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_people_changed_is_what_the_body_gets(kind: str) -> None:
+    edit = {"amount": 150.0, "request_id": "x", "rest": ["b", {"deep": [1]}], "note": "less"}
+    with engine(POLICY, approver=lambda call: cs.Approved(edit=edit, by="ann")) as test:
+        found = called(kind, 400.0, "r", "a", kept=b"\x00\xff")
+        assert found == (150.0, "x", ("b", {"deep": [1]}), {"kept": b"\x00\xff", "note": "less"})
+        assert isinstance(found[0], float)
+        assert test.decisions[0].arguments["amount"] == 150
+        assert [(one.effect, one.outcome) for one in test.decisions] == [("run", "success")]
+
+
+def test_a_change_reaches_builtins_and_methods_too() -> None:
+    class Shop:
+        def refund(self, amount: float) -> float:
+            return amount
+
+    policy = {**POLICY, "tools": {}}
+    with engine(policy, approver=lambda call: cs.Approved(edit={"amount": 150.0})):
+        assert cs.guard_tool("refund", Shop().refund)(400.0) == 150.0
+        assert cs.guard_tool("refund", Shop().refund)(amount=400.0) == 150.0
+    every = {**POLICY, "tools": {}, "rules": [{"id": "all", "tools": ["sort"], "decision": "require_approval"}]}
+    patch = [{"op": "replace", "path": "/iterable", "value": [2, 1]}]
+    with engine(every, approver=lambda call: cs.Approved(edit=patch)):
+        assert cs.guard_tool("sort", sorted)([3], reverse=False) == [1, 2]
+
+
+@pytest.mark.parametrize("edit", [{"other": 1}, [{"op": "remove", "path": "/made"}], {"made": 1}])
+def test_a_change_that_finds_no_place_refuses_the_call(edit: Any) -> None:
+    from dataclasses import dataclass
+
+    @dataclass
+    class Order:
+        id: int
+
+    ran: list[float] = []
+
+    def tool(amount: float, made: object = None) -> None:
+        ran.append(amount)
+
+    with engine({**POLICY, "tools": {}}, approver=lambda call: cs.Approved(edit=edit)) as test:
+        with pytest.raises(cs.PolicyDenied) as denied:
+            cs.guard_tool("refund", tool)(400.0, Order(3))
+        assert denied.value.reason_code in ("call_changed", "approval_failed")
+        assert {one.outcome for one in test.decisions} == {"denied"}
+    assert ran == []
+
+
+def test_a_change_is_decided_on_again() -> None:
+    with engine(POLICY, approver=lambda call: cs.Approved(edit={"amount": 9500.0})):
+        with pytest.raises(cs.PolicyDenied, match="never so much"):
+            called("function", 400.0)
+
+
+def test_arguments_changed_after_the_yes_are_refused() -> None:
+    items = ["one"]
+    ran: list[object] = []
+
+    def approver(call: cs.ApprovalCall) -> bool:
+        items.append("two")
+        return True
+
+    policy = {"version": 1, "rules": [{"id": "all", "tools": ["put"], "decision": "require_approval"}]}
+    with engine(policy, approver=approver) as test:
+        with pytest.raises(cs.PolicyDenied) as denied:
+            cs.guard_tool("put", ran.append)(items)
+        assert denied.value.reason_code == "call_changed"
+        assert [(one.effect, one.outcome) for one in test.decisions] == [("refused", "denied")]
+    assert ran == []
+
+
+def test_a_grant_covers_like_calls() -> None:
+    asked: list[cs.ApprovalCall] = []
+
+    def approver(call: cs.ApprovalCall) -> cs.Approved:
+        asked.append(call)
+        return cs.Approved(grant=cs.Grant(when="double(args.amount) < 500.0", count=2))
+
+    with engine(POLICY, approver=approver), cs.session("conv"):
+        for amount in (400.0, 300.0, 450.0):
+            called("function", amount)
+        assert len(asked) == 1
+        called("function", 300.0)
+        assert len(asked) == 2
+
+
+def test_a_permit_waits_and_carries_what_people_changed() -> None:
+    def approver(call: cs.ApprovalCall) -> cs.Approved:
+        return cs.Approved(edit={"amount": 150.0})
+
+    with engine(POLICY, approver=approver) as test:
+        with cs.enforce("refund", {"amount": 400.0}, edits=True) as permit:
+            assert permit.edited == {"amount": 150}
+        with pytest.raises(cs.PolicyDenied) as denied, cs.enforce("refund", {"amount": 400.0}):
+            pytest.fail("the block must not run")
+        assert denied.value.reason_code == "call_changed"
+
+        async def program() -> None:
+            async with cs.enforce("refund", {"amount": 400.0}, edits=True) as permit:
+                assert permit.edited == {"amount": 150}
+
+        asyncio.run(program())
+        assert [one.outcome for one in test.decisions] == ["success", "denied", "success"]
+
+
+def test_without_an_approver_nobody_waits() -> None:
+    with engine(POLICY), pytest.raises(cs.PolicyDenied) as denied:
+        called("function", 400.0)
+    assert denied.value.reason_code == "no_approver"
+
+
+def test_an_approver_that_is_none_is_refused(home: Path) -> None:
+    with pytest.raises(cs.ConfigurationError, match="`approver` is `nobody`"):
+        cs.configure(policy=POLICY, home=home, approver="nobody")  # type: ignore[arg-type]
+    assert cs.configure(policy=POLICY, home=home, approver="home").approver == "home"
+
+
+def test_time_that_runs_out_is_an_exception_of_its_own() -> None:
+    async def program(test: TestEngine) -> None:
+        calling = asyncio.ensure_future(cs.guard_tool("refund", refund_async)(400.0))
+        while not open_questions(test.home):
+            await asyncio.sleep(0)
+        test.advance(601)
+        with pytest.raises(cs.ApprovalTimeout):
+            await calling
+
+    with engine(POLICY, approver="home") as test:
+        asyncio.run(program(test))
+        assert [one.outcome for one in test.decisions] == ["expired"]
+
+
+def test_a_function_on_an_event_loop_is_refused_instead_of_stopping_the_loop() -> None:
+    async def program() -> None:
+        with pytest.raises(cs.PolicyDenied) as denied:
+            cs.guard_tool("refund", refund)(400.0)
+        assert denied.value.reason_code == "approval_pending"
+        assert "to_thread" in denied.value.remediation
+
+    with engine(POLICY, approver="home"):
+        asyncio.run(program())
+
+
+def test_a_cancelled_task_leaves_its_question_to_the_next_like_call() -> None:
+    async def program(test: TestEngine) -> None:
+        tool = cs.guard_tool("refund", refund_async)
+        calling = asyncio.ensure_future(tool(400.0))
+        while not open_questions(test.home):
+            await asyncio.sleep(0)
+        calling.cancel()
+        await asyncio.gather(calling, return_exceptions=True)
+        while open_questions(test.home)[0]["events"] == []:
+            await asyncio.sleep(0)
+        assert open_questions(test.home)[0]["events"][-1]["event"] == "left"
+        again = asyncio.ensure_future(tool(400.0, "another id"))
+        while open_questions(test.home)[0]["events"][-1]["event"] != "resumed":
+            await asyncio.sleep(0)
+        assert len(open_questions(test.home)) == 1
+        again.cancel()
+        await asyncio.gather(again, return_exceptions=True)
+
+    with engine(POLICY, approver="home") as test, cs.session("conv"):
+        asyncio.run(program(test))
+        assert test.decisions == [], "a call that neither ran nor was refused"
+
+
+def test_a_blocking_approver_does_not_stop_the_loop() -> None:
+    ticked = threading.Event()
+
+    def approver(call: cs.ApprovalCall) -> bool:
+        return ticked.wait(60)
+
+    async def program() -> None:
+        calling = asyncio.ensure_future(cs.guard_tool("refund", refund_async)(400.0))
+        await asyncio.sleep(0)
+        ticked.set()
+        assert (await calling)[0] == 400.0
+
+    with engine(POLICY, approver=approver):
+        asyncio.run(program())
+
+
+def test_the_same_call_twice_is_asked_twice() -> None:
+    asked: list[str] = []
+
+    async def approver(call: cs.ApprovalCall) -> bool:
+        asked.append(call.action_id)
+        return True
+
+    async def program() -> None:
+        tool = cs.guard_tool("refund", refund_async)
+        await asyncio.gather(tool(400.0), tool(400.0))
+
+    with engine(POLICY, approver=approver) as test, cs.session("conv"):
+        asyncio.run(program())
+        assert len(set(asked)) == 2
+        assert len({one.decided["approval"] for one in test.decisions}) == 2
+        assert states(test).count("approved") == 2
+
+
+WAITING = """
+import sys, json, counterseal as cs
+cs.configure(policy=json.loads(sys.argv[1]), home=sys.argv[2], approver="home")
+with cs.session("conv"):
+    print(cs.guard_tool("refund", lambda amount, request_id: (amount, request_id))(400.0, sys.argv[3]), flush=True)
+"""
+
+
+def waiting_process(home: Path, request: str) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-c", WAITING, json.dumps(POLICY), str(home), request]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_killed_while_people_are_asked_the_next_process_takes_up_the_same_question(home: Path) -> None:
+    first = waiting_process(home, "r-1")
+    (asked,) = until(lambda: open_questions(home))
+    first.kill()
+    first.communicate()
+    second = waiting_process(home, "r-2")
+    until(lambda: [event["event"] for event in open_questions(home)[0]["events"]] == ["resumed"])
+    assert len(open_questions(home)) == 1
+    command = [
+        sys.executable,
+        "-m",
+        "counterseal",
+        "approvals",
+        "approve",
+        asked["request"]["id"],
+        "--yes",
+        "--home",
+        str(home),
+    ]
+    answered = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answered.returncode == 0, answered.stderr
+    assert second.communicate()[0] == "(400.0, 'r-2')\n"
+    assert [event["event"] for event in open_questions(home)[0]["events"]] == ["resumed", "answered", "claimed"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_an_interrupt_ends_the_wait_and_leaves_the_question(home: Path) -> None:
+    waiting = waiting_process(home, "r-1")
+    until(lambda: open_questions(home))
+    waiting.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in waiting.communicate()[1]
+    assert [event["event"] for event in open_questions(home)[0]["events"]] in ([], ["left"])
+    second = waiting_process(home, "r-2")
+    until(lambda: [event["event"] for event in open_questions(home)[0]["events"]][-1:] == ["resumed"])
+    second.kill()
+    second.communicate()
+
+
+def test_a_thousand_coroutines_wait_without_a_thread_each() -> None:
+    async def program(test: TestEngine) -> None:
+        tool = cs.guard_tool("refund", refund_async)
+        before = len(os.listdir("/proc/self/task"))
+        calls = [asyncio.ensure_future(tool(400.0)) for _ in range(1000)]
+        while len(open_questions(test.home)) < 1000:
+            await asyncio.sleep(0.01)
+        # the desk, the ledger's writer, and the one that wakes the loop
+        assert len(os.listdir("/proc/self/task")) - before <= 3
+        for call in calls:
+            call.cancel()
+        assert all(
+            isinstance(one, asyncio.CancelledError) for one in await asyncio.gather(*calls, return_exceptions=True)
+        )
+
+    if not Path("/proc/self/task").exists():
+        pytest.skip("threads are counted as Linux lists them")
+    with engine(POLICY, approver="home") as test:
+        asyncio.run(program(test))
+
+
+def test_the_terminal_asks_until_it_is_understood() -> None:
+    import io
+
+    out = io.StringIO()
+    approver = cs.terminal_approver(input=io.StringIO("y\nok\nyes\n"), output=out)
+    policy = {**POLICY, "tools": {}}
+    with engine(policy, approver=approver), cs.session("conv", user="u-7"):
+        cs.guard_tool("refund", lambda amount, text: None)(400.0, "\x1b[2Jharmless\u202e")
+    shown = out.getvalue()
+    for said in ("May `refund` run?", "a person decides", "u-7", "amount = 400", "`y` is neither", "10 min"):
+        assert said in shown
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    for line, why in (("no too much\n", "too much"), ("", "said no")):
+        approver = cs.terminal_approver(input=io.StringIO(line), output=io.StringIO())
+        with engine(policy, approver=approver), pytest.raises(cs.ApprovalDenied, match=why):
+            cs.guard_tool("refund", lambda amount: None)(400.0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_question_of_the_parent_is_refused_in_a_child() -> None:
+    from test_waiting import in_child
+
+    with engine(POLICY, approver="home") as test:
+        loop = asyncio.new_event_loop()
+        calling = loop.create_task(cs.guard_tool("refund", refund_async)(400.0))
+        loop.run_until_complete(asyncio.sleep(0))
+        until(lambda: open_questions(test.home))
+
+        def refused() -> None:
+            permit = cs.enforce("refund", {"amount": 5.0})
+            with permit:
+                pass
+            calling.cancel()
+            loop.run_until_complete(asyncio.gather(calling, return_exceptions=True))
+
+        assert in_child(refused) == 0
+        assert open_questions(test.home)[0]["events"] == []
+        calling.cancel()
+        loop.run_until_complete(asyncio.gather(calling, return_exceptions=True))
+        loop.close()

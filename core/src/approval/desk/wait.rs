@@ -1,0 +1,165 @@
+//! Waiting for the end of a question: from a thread, or by being called.
+
+use crate::approval::machine::Approval;
+use crate::approval::request::ApprovalId;
+use crate::error::Error;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How a question ended for the call that asked it.
+#[derive(Debug, Clone)]
+pub enum Settled {
+    /// People said yes, and this call may use it: nobody else can.
+    Approved(Box<Approval>),
+    /// An earlier yes covers it; it was counted.
+    Granted(Box<Approval>),
+    /// They said no, their time ran out, or the question was taken back.
+    Over(Box<Approval>),
+    /// The yes went to another call that waited for the same.
+    UsedUp(Box<Approval>),
+    /// It could not be asked, or the answer could not be used.
+    Failed(Error),
+}
+
+/// A question that was asked. Clones are the same one.
+#[derive(Clone)]
+pub struct Wait {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    slot: Mutex<Slot>,
+    settled: Condvar,
+}
+
+type Call = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+struct Slot {
+    id: Option<ApprovalId>,
+    settled: Option<Settled>,
+    calls: Vec<Call>,
+    /// Those to be called as soon as people are asked.
+    calls_when_asked: Vec<Call>,
+}
+
+impl Slot {
+    const fn is_asked(&self) -> bool {
+        self.id.is_some() || self.settled.is_some()
+    }
+}
+
+impl fmt::Debug for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait").field("id", &self.id()).field("settled", &self.is_settled()).finish()
+    }
+}
+
+impl Wait {
+    pub(super) fn new() -> Self {
+        Self { shared: Arc::new(Shared { slot: Mutex::default(), settled: Condvar::new() }) }
+    }
+
+    /// The approval's id; `None` until it is on the disk.
+    #[must_use]
+    pub fn id(&self) -> Option<ApprovalId> {
+        self.slot().id
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.slot().settled.is_some()
+    }
+
+    /// How it ended; `None` until it has.
+    #[must_use]
+    pub fn settled(&self) -> Option<Settled> {
+        self.slot().settled.clone()
+    }
+
+    /// Blocks the calling thread until it has ended, at most for `patience`; whether it has.
+    #[must_use]
+    pub fn wait(&self, patience: Duration) -> bool {
+        let deadline = Instant::now().checked_add(patience);
+        let mut slot = self.slot();
+        while slot.settled.is_none() {
+            slot = match deadline {
+                None => self.shared.settled.wait(slot).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    self.shared.settled.wait_timeout(slot, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        true
+    }
+
+    /// Calls `call` once it has ended, from the desk's thread, or at once if it has. It must not block.
+    pub fn on_settled(&self, call: Call) {
+        let mut slot = self.slot();
+        if slot.settled.is_none() {
+            slot.calls.push(call);
+            return;
+        }
+        drop(slot);
+        call();
+    }
+
+    /// Blocks the calling thread until people are asked or it has ended, at most for `patience`; whether it is so. A grant that
+    /// covers the call ends it without anybody being asked.
+    #[must_use]
+    pub fn wait_asked(&self, patience: Duration) -> bool {
+        let slot = self.slot();
+        let waited = self.shared.settled.wait_timeout_while(slot, patience, |slot| !slot.is_asked());
+        waited.unwrap_or_else(PoisonError::into_inner).0.is_asked()
+    }
+
+    /// Calls `call` once people are asked or it has ended, as [`Wait::on_settled`].
+    pub fn on_asked(&self, call: Call) {
+        let mut slot = self.slot();
+        if !slot.is_asked() {
+            slot.calls_when_asked.push(call);
+            return;
+        }
+        drop(slot);
+        call();
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    pub(super) fn opened(&self, id: ApprovalId) {
+        let mut slot = self.slot();
+        slot.id = Some(id);
+        let calls = std::mem::take(&mut slot.calls_when_asked);
+        drop(slot);
+        self.shared.settled.notify_all();
+        calls.into_iter().for_each(|call| call());
+    }
+
+    /// Ends it; what was said first holds.
+    pub(super) fn settle(&self, settled: Settled) {
+        let mut slot = self.slot();
+        if slot.settled.is_some() {
+            return;
+        }
+        slot.settled = Some(settled);
+        let mut calls = std::mem::take(&mut slot.calls_when_asked);
+        calls.append(&mut slot.calls);
+        drop(slot);
+        self.shared.settled.notify_all();
+        // outside the lock: they may ask how it ended
+        calls.into_iter().for_each(|call| call());
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        // every change of it is one assignment
+        self.shared.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

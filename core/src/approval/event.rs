@@ -1,0 +1,104 @@
+//! What happens to an approval.
+
+use super::edit::Edit;
+use super::grant::Grant;
+use super::person::Person;
+use crate::ledger::record::scalar::{Id, Time};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What a yes says besides yes. Yeses count together only where they say the same.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consent {
+    /// Other arguments than the agent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
+    /// Like calls that need no asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
+}
+
+/// What somebody says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// It may run.
+    Yes(Consent),
+    /// It may not.
+    No,
+}
+
+/// What happens to an approval. Refused where its state does not take it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// Somebody answered.
+    Answered {
+        /// When.
+        time: Time,
+        /// Who.
+        by: Person,
+        /// What.
+        answer: Answer,
+        /// What the person adds, for the record and, with a no, for the agent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<Arc<str>>,
+    },
+    /// Its time ran out.
+    Expired {
+        /// When that was seen.
+        time: Time,
+    },
+    /// Whoever asked takes the question back.
+    Cancelled {
+        /// When.
+        time: Time,
+    },
+    /// A process waits for it in the place of another one that is dead or stopped waiting.
+    Resumed {
+        /// When.
+        time: Time,
+        /// The stream of the process that waits now.
+        asker: Id,
+    },
+    /// Nobody waits for it now, and it stays open.
+    Left {
+        /// When.
+        time: Time,
+    },
+    /// The yes is used up: one run is permitted.
+    Claimed {
+        /// When.
+        time: Time,
+    },
+    /// The no, the end of its time or the cancellation reached the call.
+    Delivered {
+        /// When.
+        time: Time,
+    },
+    /// Its grant let a like call run.
+    Used {
+        /// When.
+        time: Time,
+        /// The call.
+        action_id: Id,
+    },
+}
+
+impl Event {
+    /// When it happened.
+    #[must_use]
+    pub const fn time(&self) -> Time {
+        match self {
+            Self::Answered { time, .. }
+            | Self::Expired { time }
+            | Self::Cancelled { time }
+            | Self::Resumed { time, .. }
+            | Self::Left { time }
+            | Self::Claimed { time }
+            | Self::Delivered { time }
+            | Self::Used { time, .. } => *time,
+        }
+    }
+}

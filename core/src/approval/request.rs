@@ -1,0 +1,107 @@
+//! What people are asked: fixed when the approval is made.
+
+use super::person::{Approver, Person};
+use crate::ledger::record::scalar::{Hash, Id, Time};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Names one approval; 32 hex characters in text.
+pub type ApprovalId = Id;
+
+/// What one rule demands of a yes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Requirement {
+    /// The rule, layer first; what else asked (a default, a limit) where no rule did.
+    pub rule: Arc<str>,
+    /// Who may say yes; empty: anybody who can answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<Approver>,
+    /// How many different people have to.
+    pub quorum: u32,
+    /// Whether the person on whose behalf the agent acts may not be one of them.
+    pub not_by_requester: bool,
+}
+
+impl Requirement {
+    /// Whether a yes of `person` counts, with `requester` on whose behalf the agent acts.
+    ///
+    /// Where it matters that two people differ, both have to be known by somebody's word: an id that nobody vouched for
+    /// may be anybody's.
+    #[must_use]
+    pub fn counts(&self, person: &Person, requester: Option<&Person>) -> bool {
+        let may = self.approvers.is_empty() || self.approvers.iter().any(|approver| approver.is(person));
+        let apart = !self.not_by_requester
+            || requester.is_some_and(|requester| {
+                requester.verified_by.is_some() && person.verified_by.is_some() && requester.id != person.id
+            });
+        may && apart
+    }
+}
+
+/// One argument as people see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shown {
+    /// Its canonical JSON, redacted unless the rule's `show` names it.
+    pub value: Json,
+    /// Whether the yes holds for this very value; otherwise it may be another one when the call runs.
+    pub bound: bool,
+}
+
+/// The call that people are asked about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// Names the call in the ledger.
+    pub action_id: Id,
+    /// The framework's id of the call.
+    pub call_id: Option<Arc<str>>,
+    /// Where the tool comes from.
+    pub source: Arc<str>,
+    /// The tool's own name.
+    pub tool: Arc<str>,
+    /// The agent.
+    pub agent: Option<Arc<str>>,
+    /// On whose behalf.
+    pub requester: Option<Person>,
+    /// The conversation.
+    pub session: Arc<str>,
+    /// One execution in it.
+    pub run: Option<Arc<str>>,
+}
+
+/// What people are asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The approval's id.
+    pub id: ApprovalId,
+    /// The call.
+    pub call: Call,
+    /// The keyed digest of what a yes holds for (`docs/formats.md` §2).
+    pub binding: Hash,
+    /// Why it is asked, for people: the policy's text.
+    pub reason: Option<Arc<str>>,
+    /// Why, as a stable code.
+    pub reason_code: Arc<str>,
+    /// The version of the policy that asks.
+    pub policy: Hash,
+    /// What the rules demand; every one has to be met.
+    pub requirements: Vec<Requirement>,
+    /// The arguments that people see, by name.
+    pub shown: BTreeMap<String, Shown>,
+    /// How many arguments they do not see.
+    pub hidden: u32,
+    /// When it was asked.
+    pub time: Time,
+    /// When it expires.
+    pub expires: Time,
+    /// The stream of the process that waits; another one resumes it once that is dead.
+    pub asker: Id,
+    /// All arguments in canonical form, for a call that a later process may have to run by itself; gone once it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Json>,
+}

@@ -1,0 +1,259 @@
+//! What a policy would have said of the calls that a ledger holds.
+
+use crate::call::ToolSpec;
+use crate::clock::{Clock, UnixNanos};
+use crate::decide::{Decision, Effect, Layer, Layers, Options};
+use crate::error::Error;
+use crate::guard::{Config, Guard, Hindsight, Tool};
+use crate::ledger::read::{self, Entry, Filter, Payload};
+use crate::ledger::record::typed::Decided;
+use crate::ledger::record::{Kind, Record};
+use crate::ledger::{self, Home};
+use crate::policy::Policy;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+/// How many calls of a group are named.
+const EXAMPLES: usize = 3;
+
+/// What a policy would have said of a ledger's calls.
+#[derive(Debug, Default, Serialize)]
+pub struct Backtest {
+    /// Decided calls in the ledger.
+    pub calls: u64,
+    /// Of them, those that it decides as they were decided.
+    pub same: u64,
+    /// Those that it decides otherwise.
+    pub changed: u64,
+    /// Those that cannot be decided from what was recorded.
+    pub undecidable: u64,
+    /// Those whose arguments could not be captured at the time, which no policy decides.
+    pub uncaptured: u64,
+    /// The changes, the most frequent first.
+    pub changes: Vec<Change>,
+    /// What cannot be decided, the most frequent first.
+    pub unknown: Vec<Unknown>,
+    /// What the record does not hold and the policy counts.
+    pub notes: Vec<String>,
+}
+
+/// Calls of one tool that are decided otherwise in the same way.
+#[derive(Debug, Serialize)]
+pub struct Change {
+    /// The tool, with its source where that is not the program.
+    pub tool: String,
+    /// What was decided.
+    pub before: &'static str,
+    /// What would be.
+    pub after: &'static str,
+    /// What would become of the call: `run`, `refused` or `asked`.
+    pub effect: &'static str,
+    /// Why, as a stable code.
+    pub reason_code: &'static str,
+    /// The rules and limits that would decide.
+    pub rules: Vec<Arc<str>>,
+    /// The rules and limits that decided.
+    pub rules_before: Vec<String>,
+    /// How many calls.
+    pub count: u64,
+    /// Some of them, by action id.
+    pub examples: Vec<String>,
+}
+
+/// Calls of one tool that cannot be decided for the same reason.
+#[derive(Debug, Serialize)]
+pub struct Unknown {
+    /// The tool, with its source where that is not the program.
+    pub tool: String,
+    /// What is missing: `arguments`, `said`, `known`, or `tool` where the tool does not fit the policy.
+    pub missing: &'static str,
+    /// Why, for people.
+    pub why: String,
+    /// How many calls.
+    pub count: u64,
+    /// Some of them, by action id.
+    pub examples: Vec<String>,
+}
+
+/// Decides the calls of the ledger in `home` anew by `policy`. `directory` is an empty directory for a home that is only used for this.
+///
+/// # Errors
+/// The ledger cannot be read, or the directory not be used.
+pub fn backtest(policy: &Arc<Policy>, home: &Home, directory: &Path) -> Result<Backtest, Error> {
+    let guard = Guard::start(Config {
+        layers: Layers::new(vec![Layer { name: Arc::from("local"), policy: Arc::clone(policy) }], Options::default())?,
+        home: directory.join("home"),
+        agent: None,
+        clock: Clock::manual(UnixNanos(0)),
+        previous: None,
+        observer: None,
+        asks: false,
+        ledger: ledger::Options::default(),
+    })?;
+    let mut test = Test {
+        policy: Arc::clone(policy),
+        tools: HashMap::new(),
+        past: Hindsight::new(Arc::clone(&guard)),
+        guard,
+        found: Backtest::default(),
+        changes: BTreeMap::new(),
+        unknown: BTreeMap::new(),
+    };
+    let filter = Filter { kinds: vec![Kind::Decided, Kind::Completed], ..Filter::default() };
+    for entry in read::entries(home, &filter, true)? {
+        test.entry(&entry?)?;
+    }
+    Ok(test.report())
+}
+
+/// What tells one way of declaring a tool from another.
+type Declared = (String, String, Vec<String>, Option<crate::call::Risk>, Option<String>, Option<String>);
+
+/// What tells one change from another: tool, before, after, effect, rules after and before.
+type ChangeKey = (String, &'static str, &'static str, &'static str, Vec<Arc<str>>, Vec<String>);
+
+struct Test {
+    policy: Arc<Policy>,
+    guard: Arc<Guard>,
+    tools: HashMap<Declared, Result<Arc<Tool>, Error>>,
+    past: Hindsight,
+    found: Backtest,
+    changes: BTreeMap<ChangeKey, Change>,
+    unknown: BTreeMap<(String, &'static str), Unknown>,
+}
+
+impl Test {
+    fn entry(&mut self, entry: &Entry) -> Result<(), Error> {
+        let part = |name: &str| entry.payloads.iter().find(|(part, _)| part == name).map(|(_, payload)| payload);
+        match &entry.record {
+            Record::Decided(record) => self.decided(record, part("arguments")),
+            Record::Completed(record) => {
+                self.past.completed(record, part("result"));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn decided(&mut self, record: &Decided, arguments: Option<&Payload>) -> Result<(), Error> {
+        self.found.calls += 1;
+        if record.digest.is_none() {
+            self.found.uncaptured += 1;
+            return Ok(());
+        }
+        let tool = match self.tool(record) {
+            Ok(tool) => tool,
+            Err(error) => {
+                self.unknown(record, "tool", error.message().to_owned());
+                return Ok(());
+            }
+        };
+        let second = self.past.decided(&tool, record, arguments)?;
+        if let Some(why) = second.undecidable {
+            self.unknown(record, why.as_str(), why.describe().to_owned());
+        } else if is_same(record, &second.decision) {
+            self.found.same += 1;
+        } else {
+            self.changed(record, &second.decision);
+        }
+        Ok(())
+    }
+
+    /// The tool as the record describes it. Whose word its tags are is not recorded: they count as the code's, which can select no
+    /// rule that allows.
+    fn tool(&mut self, record: &Decided) -> Result<Arc<Tool>, Error> {
+        let known = |tag: &&String| self.policy.tags.as_ref().is_none_or(|tags| tags.contains(tag.as_str()));
+        let tags: Vec<String> = record.tags.iter().filter(known).cloned().collect();
+        let of = &record.tool;
+        let key = (
+            of.source.clone(),
+            of.name.clone(),
+            tags.clone(),
+            record.risk,
+            record.connector.clone(),
+            record.action.clone(),
+        );
+        let guard = &self.guard;
+        let made = self.tools.entry(key).or_insert_with(|| {
+            guard.tool(ToolSpec {
+                name: of.name.clone(),
+                source: of.source.clone(),
+                tags,
+                risk: record.risk,
+                connector: record.connector.clone(),
+                action: record.action.clone(),
+                cost_micro_usd: record.estimated_cost,
+                ..ToolSpec::default()
+            })
+        });
+        made.clone()
+    }
+
+    fn changed(&mut self, record: &Decided, decision: &Decision) {
+        self.found.changed += 1;
+        let (tool, before, after) = (named(record), record.decision.as_str(), decision.verdict.as_str());
+        let effect = decision.effect.as_str();
+        let key = (tool.clone(), before, after, effect, decision.rules.to_vec(), record.rules.clone());
+        let change = self.changes.entry(key).or_insert_with(|| Change {
+            tool,
+            before,
+            after,
+            effect,
+            reason_code: decision.reason_code.as_str(),
+            rules: decision.rules.to_vec(),
+            rules_before: record.rules.clone(),
+            count: 0,
+            examples: Vec::new(),
+        });
+        change.count += 1;
+        if change.examples.len() < EXAMPLES {
+            change.examples.push(ledger::ActionId(record.action_id.0).to_string());
+        }
+    }
+
+    fn unknown(&mut self, record: &Decided, missing: &'static str, why: String) {
+        self.found.undecidable += 1;
+        let tool = named(record);
+        let unknown = self.unknown.entry((tool.clone(), missing)).or_insert_with(|| Unknown {
+            tool,
+            missing,
+            why,
+            count: 0,
+            examples: Vec::new(),
+        });
+        unknown.count += 1;
+        if unknown.examples.len() < EXAMPLES {
+            unknown.examples.push(ledger::ActionId(record.action_id.0).to_string());
+        }
+    }
+
+    fn report(self) -> Backtest {
+        let mut found = self.found;
+        found.changes = self.changes.into_values().collect();
+        found.changes.sort_by_key(|change| std::cmp::Reverse(change.count));
+        found.unknown = self.unknown.into_values().collect();
+        found.unknown.sort_by_key(|unknown| std::cmp::Reverse(unknown.count));
+        let of_models = self.policy.limits.iter().filter(|limit| limit.measure.counts_models());
+        found.notes = of_models
+            .map(|limit| {
+                format!("the budget `{}` counts what models took, which the ledger does not hold: it is asked of calls alone", limit.id())
+            })
+            .collect();
+        found
+    }
+}
+
+/// Whether the policy says the same of the call, whatever people or the machine made of it afterwards.
+fn is_same(record: &Decided, decision: &Decision) -> bool {
+    let before: Effect = record.enforcement.effect(record.decision);
+    record.decision == decision.verdict && before == decision.effect
+}
+
+fn named(record: &Decided) -> String {
+    match &*record.tool.source {
+        crate::call::PROGRAM_SOURCE => record.tool.name.clone(),
+        source => format!("{source}/{}", record.tool.name),
+    }
+}

@@ -1,0 +1,265 @@
+//! Deciding anew what was recorded: by the guard's own sessions and limits, in a home that is thrown away.
+//!
+//! The session learns what really happened; limits are taken from by what this policy lets run. What depends on something that the
+//! record does not hold is never guessed.
+
+use super::limits::{Counted, Reservation};
+use super::{Guard, Tool};
+use crate::call::{CallContext, User};
+use crate::condition::{Facts, SessionView, Unknown};
+use crate::decide::{Decision, Effect, Matched, ReasonCode};
+use crate::error::Error;
+use crate::ledger::Outcome;
+use crate::ledger::read::Payload;
+use crate::ledger::record::typed::{self, Completed, Decided};
+use crate::session::View;
+use crate::value::{self, Value};
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Why a recorded call cannot be decided anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Undecidable {
+    /// It needs arguments that were not recorded, were redacted or erased.
+    Arguments,
+    /// It needs what the user said, which is never recorded.
+    Said,
+    /// It needs results that were not recorded in full.
+    Known,
+}
+
+impl Undecidable {
+    /// The text used in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Arguments => "arguments",
+            Self::Said => "said",
+            Self::Known => "known",
+        }
+    }
+
+    /// Why, for people.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Arguments => "it needs arguments that were redacted, erased or recorded as a digest",
+            Self::Said => "it asks what the user said, which is not recorded",
+            Self::Known => "it asks what results said, which were not recorded in full",
+        }
+    }
+}
+
+/// What a policy says of a recorded call.
+#[derive(Debug, Clone)]
+pub struct Second {
+    /// The decision; only a guess where `undecidable` says why.
+    pub decision: Decision,
+    /// Why it cannot be told.
+    pub undecidable: Option<Undecidable>,
+}
+
+/// Lives through a ledger under a policy.
+#[derive(Debug)]
+pub struct Hindsight {
+    guard: Arc<Guard>,
+    /// Calls that may run and have not ended.
+    open: HashMap<[u8; 16], Open>,
+    /// Sessions of which a result that they would have learned from was not recorded.
+    unlearned: HashSet<Arc<str>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    tool: Arc<Tool>,
+    session: Arc<str>,
+    held: Option<Box<Reservation>>,
+}
+
+/// A session without what the record does not hold; what was asked for all the same is noted.
+#[derive(Debug)]
+struct Past<'s> {
+    view: View<'s>,
+    unlearned: bool,
+    said: Cell<bool>,
+    known: Cell<bool>,
+}
+
+impl SessionView for Past<'_> {
+    fn saw(&self, tag: &str) -> Result<bool, Unknown> {
+        self.view.saw(tag)
+    }
+
+    fn calls(&self, tool: Option<&str>) -> Result<u64, Unknown> {
+        self.view.calls(tool)
+    }
+
+    fn said(&self, _text: &str) -> Result<bool, Unknown> {
+        self.said.set(true);
+        Err(Unknown)
+    }
+
+    fn known(&self, text: &str) -> Result<bool, Unknown> {
+        match self.view.known(text) {
+            Ok(false) if self.unlearned => {
+                self.known.set(true);
+                Err(Unknown)
+            }
+            other => other,
+        }
+    }
+}
+
+impl Hindsight {
+    /// Begins with `guard`, which was started in a home of its own and decides nothing else.
+    #[must_use]
+    pub fn new(guard: Arc<Guard>) -> Self {
+        Self { guard, open: HashMap::new(), unlearned: HashSet::new() }
+    }
+
+    /// Decides a recorded call of `tool` anew; `arguments` is its payload.
+    ///
+    /// # Errors
+    /// The shared state of the home cannot be used.
+    pub fn decided(
+        &mut self,
+        tool: &Arc<Tool>,
+        record: &Decided,
+        arguments: Option<&Payload>,
+    ) -> Result<Second, Error> {
+        let guard = Arc::clone(&self.guard);
+        let (now, context) = (record.time.0, context(record));
+        let (value, whole) = arguments_of(arguments);
+        let recall = guard.recall(&context, now);
+        let memory = recall.memory().map_err(Error::clone)?;
+        let past = Past {
+            view: memory.sessions.view(&context.session, now),
+            unlearned: self.unlearned.contains(&context.session),
+            said: Cell::new(false),
+            known: Cell::new(false),
+        };
+        let facts = Facts { args: &value, session: Some(&past) };
+        let decision = tool.plan().preview(&facts, None).into_owned();
+        let mut undecidable = None;
+        if !whole || past.said.get() || past.known.get() {
+            let missing = match (past.said.get(), past.known.get()) {
+                (true, _) => Undecidable::Said,
+                (_, true) => Undecidable::Known,
+                _ => Undecidable::Arguments,
+            };
+            undecidable = depends_on_failures(tool, &facts, &decision).then_some(missing);
+        }
+        let ran = record.effect == Effect::Run;
+        let mut held = None;
+        let mut second = decision;
+        if let (None, Some(digest), false) = (undecidable, &record.digest, tool.plan().limits().is_empty()) {
+            let counted = Counted { tool, value: &value, digest: &digest.0, context: &context, now };
+            let (limited, taken) = guard.reserve(&counted, &recall, Cow::Owned(second), &[]);
+            second = limited.into_owned();
+            held = taken;
+            if !whole && second.reason_code == ReasonCode::LimitFailed {
+                undecidable = Some(Undecidable::Arguments);
+            }
+        }
+        let runs = undecidable.is_none() && second.effect == Effect::Run;
+        if ran || runs {
+            let items = tool.items();
+            memory.sessions.decided(&context.session, items.tool, &items.tags, now)?;
+            let session = Arc::clone(&context.session);
+            self.open.insert(record.action_id.0, Open { tool: Arc::clone(tool), session, held });
+        }
+        Ok(Second { decision: second, undecidable })
+    }
+
+    /// Takes in how a recorded call ended; `result` is its payload.
+    pub fn completed(&mut self, record: &Completed, result: Option<&Payload>) {
+        let Some(open) = self.open.remove(&record.action_id.0) else { return };
+        let now = record.time.0;
+        if let Some(held) = &open.held {
+            self.guard.settle(&open.tool, held, outcome(record), record.cost, now);
+        }
+        if open.tool.plan().facts().is_empty() || outcome(record) != Outcome::Success || record.result.is_none() {
+            return;
+        }
+        match result {
+            Some(Payload::Value(bytes)) => match value::decode(bytes) {
+                Ok(result) => self.guard.learn(&open.tool, &open.session, &result, now),
+                // redacted: what was taken out may have been a fact
+                Err(_) => {
+                    self.unlearned.insert(open.session);
+                }
+            },
+            _ => {
+                self.unlearned.insert(open.session);
+            }
+        }
+    }
+}
+
+/// Whether the decision may be another one if conditions that failed did not fail: then what they needed is missing.
+fn depends_on_failures(tool: &Tool, facts: &Facts<'_>, decision: &Decision) -> bool {
+    if decision.reason_code == ReasonCode::OutOfScope {
+        return false;
+    }
+    let explained = tool.plan().explain(facts, None);
+    let rules = || explained.layers.iter().flat_map(|layer| &layer.rules);
+    let failed = rules().any(|rule| rule.matched == Matched::Failed);
+    // one that failed and is stricter would have decided itself, and one that is milder changes nothing
+    let firm = rules().any(|rule| rule.matched == Matched::Yes && decision.rules.contains(&rule.id));
+    failed && !firm
+}
+
+fn context(record: &Decided) -> CallContext {
+    let user = record.user.as_ref();
+    CallContext {
+        agent: record.agent.as_deref().map(Arc::from),
+        user: user
+            .map(|user| User { id: Arc::from(&*user.id), verified_by: user.verified_by.as_deref().map(Arc::from) }),
+        session: Arc::from(&*record.session),
+        implicit: record.implicit,
+        run: record.run.as_deref().map(Arc::from),
+        parent: record.parent.as_deref().map(Arc::from),
+        // calls were counted once when they were recorded
+        call_id: None,
+        annotations: None,
+        beginning: None,
+        enforcement: None,
+    }
+}
+
+/// The recorded arguments, and whether they are all that the call had. What is missing is opaque: looking at it fails.
+fn arguments_of(payload: Option<&Payload>) -> (Value<'_>, bool) {
+    let missing = || (Value::Opaque(Cow::Borrowed("not recorded")), false);
+    let Some(Payload::Value(bytes)) = payload else { return missing() };
+    if let Ok(value) = value::decode(bytes) {
+        return (value, true);
+    }
+    match value::decode_redacted(bytes) {
+        Ok(value) if !has_redacted_key(&value) => (value, false),
+        _ => missing(),
+    }
+}
+
+/// Whether a name was taken out: then it cannot be told which arguments there are.
+fn has_redacted_key(value: &Value<'_>) -> bool {
+    match value {
+        Value::List(items) => items.iter().any(has_redacted_key),
+        Value::Map(entries) => entries.iter().any(|(key, item)| key.starts_with("$redacted") || has_redacted_key(item)),
+        _ => false,
+    }
+}
+
+const fn outcome(record: &Completed) -> Outcome {
+    use typed::Outcome as Recorded;
+    match record.outcome {
+        Recorded::Success => Outcome::Success,
+        Recorded::Error => Outcome::Error,
+        Recorded::Denied => Outcome::Denied,
+        Recorded::Expired => Outcome::Expired,
+        Recorded::Cancelled => Outcome::Cancelled,
+        Recorded::Interrupted => Outcome::Interrupted,
+        Recorded::Unknown => Outcome::Unknown,
+    }
+}

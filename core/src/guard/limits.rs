@@ -1,0 +1,372 @@
+//! Limits on the way of a call: all that speak of its tool are asked and taken from in one transaction, after the rules.
+//!
+//! Nothing is taken from any of them unless the call runs. What was taken counts as spent from then on, so that nothing has to be
+//! done about a process that dies; it is given back where the body does not run after all.
+
+use super::memory::Recall;
+use super::{Guard, Tool};
+use crate::call::CallContext;
+use crate::clock::UnixNanos;
+use crate::decide::{Decision, Effect, Hit, PlannedLimit, Why, limited, stop};
+use crate::ledger::Outcome;
+use crate::limits::{Held, Unreadable, Window, Words};
+use crate::policy::{LimitKind, Measure, Per};
+use crate::state::{Entry, Key, Kind, Presence, State, StateError};
+use crate::value::Value;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// How long an open call is remembered that nobody completes: then its id may mean another one.
+const OPEN_CALL: i64 = 24 * 3600 * 1_000_000_000;
+
+/// What one call has taken from limits.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    leases: Vec<Lease>,
+    /// The entry that says the call is open, where it has an id.
+    call: Option<Key>,
+}
+
+/// What it has taken from one of them.
+#[derive(Debug)]
+struct Lease {
+    /// Which of the tool's limits.
+    limit: usize,
+    key: Key,
+    held: Held,
+}
+
+/// What a call takes from one limit.
+struct Claim {
+    limit: usize,
+    amount: i64,
+}
+
+/// A call as limits see it.
+pub(super) struct Counted<'a> {
+    pub(super) tool: &'a Tool,
+    pub(super) value: &'a Value<'a>,
+    pub(super) digest: &'a [u8; 32],
+    pub(super) context: &'a CallContext,
+    pub(super) now: UnixNanos,
+}
+
+impl Guard {
+    /// Takes what `call` needs from every limit of its tool if it may run by `decision` and by all of them; otherwise takes
+    /// nothing. What comes back is the decision with what the limits say. Limits that ask, and that people `agreed` to pass, stop
+    /// nothing.
+    pub(super) fn reserve<'d>(
+        &self,
+        call: &Counted<'_>,
+        recall: &Recall<'_>,
+        decision: Cow<'d, Decision>,
+        agreed: &[Arc<str>],
+    ) -> (Cow<'d, Decision>, Option<Box<Reservation>>) {
+        self.limit(call, recall, decision, Some(agreed))
+    }
+
+    /// What [`Guard::reserve`] would make of `decision`; takes nothing.
+    pub(super) fn limit_preview<'d>(
+        &self,
+        call: &Counted<'_>,
+        recall: &Recall<'_>,
+        decision: Cow<'d, Decision>,
+    ) -> Cow<'d, Decision> {
+        self.limit(call, recall, decision, None).0
+    }
+
+    fn limit<'d>(
+        &self,
+        call: &Counted<'_>,
+        recall: &Recall<'_>,
+        decision: Cow<'d, Decision>,
+        take: Option<&[Arc<str>]>,
+    ) -> (Cow<'d, Decision>, Option<Box<Reservation>>) {
+        let limits = call.tool.plan().limits();
+        if decision.effect == Effect::Refused {
+            return (decision, None);
+        }
+        let asked = call.context.enforcement;
+        let mut hits: Vec<Hit<'_>> = Vec::new();
+        let unknown = |error: &dyn std::fmt::Display| {
+            let why: Arc<str> = Arc::from(error.to_string());
+            limits.iter().map(|limit| Hit { limit, why: Why::Unknown(Arc::clone(&why)) }).collect::<Vec<_>>()
+        };
+        let state = match recall.memory() {
+            Ok(memory) => &*memory.state,
+            Err(error) => return (limited(decision, &unknown(&error.message()), asked), None),
+        };
+        let mut keys = Vec::with_capacity(limits.len() + 1);
+        let mut claims = Vec::with_capacity(limits.len());
+        for (place, limit) in limits.iter().enumerate() {
+            let cost = call.tool.spec().cost_micro_usd;
+            let key = self.key_of(state, limit, call);
+            match (key, limit.amount(call.value, cost)) {
+                (Ok(key), Ok(amount)) => {
+                    keys.push(key);
+                    claims.push(Claim { limit: place, amount });
+                }
+                (Err(why), _) | (_, Err(why)) => hits.push(Hit { limit, why: Why::Failed(why) }),
+            }
+        }
+        let open = open_call(state, call);
+        keys.extend(open);
+        let runs = decision.effect == Effect::Run;
+        let mut asking = Asking { limits, claims: &claims, keys: &keys, open, now: call.now.0, hits };
+        let done = state.transaction(&keys, call.now, |entries| {
+            if asking.is_open(entries) {
+                return Ok(Some(None));
+            }
+            asking.ask(entries);
+            if let Some(agreed) = take {
+                asking.hits.retain(|hit| !(hit.asks(asked) && agreed.contains(&hit.limit.id)));
+            }
+            if take.is_some() && runs && !stop(&asking.hits, asked) {
+                return asking.take(entries).map(|leases| Some(Some(leases)));
+            }
+            if take.is_some() {
+                asking.take_lost(entries)?;
+            }
+            Ok(None)
+        });
+        match done {
+            // a call that was counted before and is not completed: nothing is counted twice
+            Ok(Some(None)) => (decision, Some(Box::new(Reservation { leases: Vec::new(), call: open }))),
+            Ok(Some(Some(leases))) => {
+                (limited(decision, &asking.hits, asked), Some(Box::new(Reservation { leases, call: open })))
+            }
+            Ok(None) => (limited(decision, &asking.hits, asked), None),
+            Err(error) => (limited(decision, &unknown(&error), asked), None),
+        }
+    }
+
+    /// The key of a limit's counter for all calls of this context; `None` of one that is kept apart by tool or argument.
+    pub(super) fn standing_key(&self, state: &State, limit: &PlannedLimit, context: &CallContext) -> Option<Key> {
+        let head = &limit.head[..];
+        let kind = kind_of(limit);
+        // calls without a run, an agent or a user are counted as those of one
+        let one = |text: Option<&str>| match text {
+            Some(text) => state.key(kind, &[head, text.as_bytes()]),
+            None => state.key(kind, &[head]),
+        };
+        Some(match &limit.per {
+            Per::Home => one(None),
+            Per::Session => one(Some(&context.session)),
+            Per::Run => match &context.run {
+                Some(run) => state.key(kind, &[head, context.session.as_bytes(), run.as_bytes()]),
+                None => one(Some(&context.session)),
+            },
+            Per::Agent => one(context.agent.as_deref().or(self.agent.as_deref())),
+            Per::User => one(context.user.as_ref().map(|user| &*user.id)),
+            Per::Tool | Per::Argument(_) | Per::SameCall => return None,
+        })
+    }
+
+    /// The key of a limit's counter for this call.
+    fn key_of(&self, state: &State, limit: &PlannedLimit, call: &Counted<'_>) -> Result<Key, String> {
+        if let Some(key) = self.standing_key(state, limit, call.context) {
+            return Ok(key);
+        }
+        let head = &limit.head[..];
+        let kind = kind_of(limit);
+        Ok(match &limit.per {
+            Per::Argument(path) => state.key(kind, &[head, PlannedLimit::apart(path, call.value)?.as_bytes()]),
+            Per::SameCall => state.key(kind, &[head, call.context.session.as_bytes(), call.digest]),
+            _ => {
+                let spec = call.tool.spec();
+                state.key(kind, &[head, spec.source.as_bytes(), spec.name.as_bytes()])
+            }
+        })
+    }
+
+    /// Ends what a call holds: gives all of it back if its body did not run, else puts what it cost in the place of the estimate.
+    pub(super) fn settle(&self, tool: &Tool, held: &Reservation, outcome: Outcome, cost: Option<i64>, now: UnixNanos) {
+        let ran = !matches!(outcome, Outcome::Denied | Outcome::Expired | Outcome::Cancelled);
+        let limits = tool.plan().limits();
+        let actual = |lease: &Lease| match limits.get(lease.limit).map(|limit| &limit.measure) {
+            _ if !ran => Some(0),
+            Some(Measure::Usd) => cost,
+            _ => None,
+        };
+        let changed: Vec<(&Lease, i64)> = held
+            .leases
+            .iter()
+            .filter_map(|lease| Some((lease, actual(lease)?)))
+            .filter(|(lease, actual)| lease.held.amount != *actual)
+            .collect();
+        if changed.is_empty() && held.call.is_none() {
+            return;
+        }
+        let mut keys: Vec<Key> = changed.iter().map(|(lease, _)| lease.key).collect();
+        keys.extend(held.call);
+        // what cannot be settled stays spent
+        let Ok(memory) = self.memory() else { return };
+        let _: Result<(), StateError> = memory.state.transaction(&keys, now, |entries| {
+            for ((lease, actual), entry) in changed.iter().zip(entries.iter_mut()) {
+                let Some(limit) = limits.get(lease.limit) else { continue };
+                if entry.is_empty() {
+                    continue;
+                }
+                let now = entry.now().0;
+                let mut words = Stored::new(entry);
+                let settled = limit.meter.settle(&mut words, lease.held, *actual, now);
+                words.end(settled)?;
+                if *actual > lease.held.amount {
+                    keep(limit, entry, now);
+                }
+            }
+            if let (Some(_), Some(entry)) = (held.call, entries.last_mut())
+                && !entry.is_empty()
+            {
+                entry.set(0, 0)?;
+                entry.expire_at(Some(now));
+            }
+            Ok(())
+        });
+    }
+}
+
+/// The entry that says that a call with this id is open. An id means the same call only with the same digest.
+fn open_call(state: &State, call: &Counted<'_>) -> Option<Key> {
+    let id = call.context.call_id.as_ref()?;
+    Some(state.key(Kind::Call, &[call.context.session.as_bytes(), id.as_bytes(), call.digest]))
+}
+
+/// One transaction: the entries of all claims, then the one of the open call.
+struct Asking<'p> {
+    limits: &'p [PlannedLimit],
+    claims: &'p [Claim],
+    keys: &'p [Key],
+    open: Option<Key>,
+    now: i64,
+    hits: Vec<Hit<'p>>,
+}
+
+impl Asking<'_> {
+    fn is_open(&self, entries: &[Entry<'_>]) -> bool {
+        self.open.is_some() && entries.last().is_some_and(|entry| entry.known() && entry.get(0) == 1)
+    }
+
+    /// Asks every limit; none is taken from.
+    fn ask(&mut self, entries: &mut [Entry<'_>]) {
+        for (claim, entry) in self.claims.iter().zip(entries) {
+            let Some(limit) = self.limits.get(claim.limit) else { continue };
+            let lost = entry.presence() == Presence::Evicted;
+            let (known, now) = (!lost || is_outlived(limit, entry), entry.now().0);
+            let why = match limit.meter.would_exceed(&Stored::new(entry), claim.amount, now) {
+                Ok(None) if known => continue,
+                Ok(_) if lost => Why::Unknown(Arc::from("its counter had to make room for others")),
+                Ok(Some(usage)) => Why::Exceeded(usage, claim.amount),
+                Ok(None) => Why::Unknown(Arc::from("it is not known")),
+                Err(Unreadable) => Why::Unknown(Arc::from("its counter is damaged")),
+            };
+            self.hits.push(Hit { limit, why });
+        }
+    }
+
+    /// What a counter held that had to make room is taken as all of its limit: it is known again once its window is over.
+    fn take_lost(&self, entries: &mut [Entry<'_>]) -> Result<(), StateError> {
+        for (claim, entry) in self.claims.iter().zip(entries) {
+            let Some(limit) = self.limits.get(claim.limit) else { continue };
+            if entry.presence() == Presence::Evicted && entry.is_empty() {
+                charge(limit, entry, limit.meter.max)?;
+                // once gone it would read as lost again: it stays until it is known
+                entry.expire_at(None);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes from every limit, also from one that is exceeded and stops nothing.
+    fn take(&self, entries: &mut [Entry<'_>]) -> Result<Vec<Lease>, StateError> {
+        let mut leases = Vec::with_capacity(self.claims.len());
+        for ((claim, entry), key) in self.claims.iter().zip(entries.iter_mut()).zip(self.keys) {
+            let Some(limit) = self.limits.get(claim.limit) else { continue };
+            let lost = entry.presence() == Presence::Evicted;
+            let outlived = lost && is_outlived(limit, entry);
+            let held = charge(limit, entry, claim.amount)?;
+            if outlived {
+                entry.trust();
+            }
+            leases.push(Lease { limit: claim.limit, key: *key, held });
+        }
+        if let (Some(_), Some(entry)) = (self.open, entries.last_mut()) {
+            entry.resize(1)?;
+            entry.set(0, 1)?;
+            entry.expire_at(Some(UnixNanos(self.now.saturating_add(OPEN_CALL))));
+        }
+        Ok(leases)
+    }
+}
+
+const fn kind_of(limit: &PlannedLimit) -> Kind {
+    match limit.kind {
+        LimitKind::Budget => Kind::Budget,
+        LimitKind::Rate => Kind::Rate,
+        LimitKind::Loop => Kind::Loop,
+    }
+}
+
+/// Whether what an evicted counter may have held is over: since then all of the limit was taken as spent, and that is over.
+pub(super) fn is_outlived(limit: &PlannedLimit, entry: &Entry<'_>) -> bool {
+    limit.meter.window != Window::Ever && !entry.is_empty()
+}
+
+/// Takes `amount` whether there is room or not, and keeps the entry for as long as it counts.
+pub(super) fn charge(limit: &PlannedLimit, entry: &mut Entry<'_>, amount: i64) -> Result<Held, StateError> {
+    let now = entry.now().0;
+    let mut words = Stored::new(entry);
+    let charged = limit.meter.charge(&mut words, amount, now);
+    let held = words.end(charged)?;
+    keep(limit, entry, held.at);
+    Ok(held)
+}
+
+/// Keeps the entry for as long as what was taken at `at` counts.
+fn keep(limit: &PlannedLimit, entry: &mut Entry<'_>, at: i64) {
+    match limit.meter.window {
+        Window::Ever => {}
+        Window::Rolling(length) => entry.expire_at(Some(UnixNanos(at.saturating_add(length)))),
+        Window::Calendar(calendar) => entry.expire_at(Some(UnixNanos(calendar.end(calendar.start(at))))),
+    }
+}
+
+/// An entry's words, for the machine; what could not be stored ends the transaction.
+pub(super) struct Stored<'e, 't> {
+    entry: &'e mut Entry<'t>,
+    failed: Option<StateError>,
+}
+
+impl<'e, 't> Stored<'e, 't> {
+    pub(super) const fn new(entry: &'e mut Entry<'t>) -> Self {
+        Self { entry, failed: None }
+    }
+
+    fn end<T>(self, done: Result<T, Unreadable>) -> Result<T, StateError> {
+        match (self.failed, done) {
+            (Some(error), _) => Err(error),
+            (None, Ok(done)) => Ok(done),
+            (None, Err(Unreadable)) => Err(StateError::Misuse("a counter's words are none of its own")),
+        }
+    }
+}
+
+impl Words for Stored<'_, '_> {
+    fn len(&self) -> usize {
+        self.entry.len()
+    }
+
+    fn get(&self, index: usize) -> u64 {
+        self.entry.get(index)
+    }
+
+    fn set(&mut self, index: usize, word: u64) {
+        if let Err(error) = self.entry.set(index, word) {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    fn grow(&mut self, len: usize) -> bool {
+        self.entry.resize(len).is_ok()
+    }
+}

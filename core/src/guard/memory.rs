@@ -1,0 +1,199 @@
+//! What the processes of the home remember together, opened with the first call that needs it.
+
+use super::health::count;
+use super::limits::Reservation;
+use super::{Guard, Tool};
+use crate::call::{Beginning, CallContext};
+use crate::clock::UnixNanos;
+use crate::condition::{Facts, SessionView, Unknown};
+use crate::decide::{Decision, Effect, FailMode, ReasonCode};
+use crate::error::Error;
+use crate::ledger::{Home, Outcome};
+use crate::session::{Secrets, Sessions, View};
+use crate::state::{Options, State};
+use crate::value::Value;
+use arc_swap::ArcSwapOption;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The shared state of the home and what is kept in it.
+#[derive(Debug)]
+pub struct Memory {
+    /// The table.
+    pub state: Arc<State>,
+    /// The sessions in it.
+    pub sessions: Sessions,
+}
+
+/// Opens it when it is first needed. A fork in the middle of that leaves nothing that a child would wait for.
+#[derive(Debug)]
+pub(super) struct LazyMemory {
+    secrets: Secrets,
+    opened: ArcSwapOption<Memory>,
+}
+
+impl LazyMemory {
+    pub(super) fn new(secret: &[u8; 32]) -> Self {
+        Self { secrets: Secrets::new(secret), opened: ArcSwapOption::empty() }
+    }
+
+    pub(super) const fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    fn get(&self, home: &Home) -> Result<arc_swap::Guard<Option<Arc<Memory>>>, Error> {
+        let opened = self.opened.load();
+        if opened.is_some() {
+            return Ok(opened);
+        }
+        let state = Arc::new(State::open(home, &Options::default())?);
+        let sessions = Sessions::new(Arc::clone(&state), self.secrets);
+        // of two threads that open it at once one keeps it
+        self.opened.compare_and_swap(&opened, Some(Arc::new(Memory { state, sessions })));
+        Ok(self.opened.load())
+    }
+}
+
+/// What a call may know of its session: the memory, or why there is none.
+pub(super) struct Recall<'g> {
+    memory: Result<arc_swap::Guard<Option<Arc<Memory>>>, Error>,
+    context: &'g CallContext,
+    now: UnixNanos,
+}
+
+/// A session that nothing is known of.
+#[derive(Debug)]
+struct Forgotten;
+
+impl SessionView for Forgotten {
+    fn saw(&self, _tag: &str) -> Result<bool, Unknown> {
+        Err(Unknown)
+    }
+
+    fn calls(&self, _tool: Option<&str>) -> Result<u64, Unknown> {
+        Err(Unknown)
+    }
+
+    fn said(&self, _text: &str) -> Result<bool, Unknown> {
+        Err(Unknown)
+    }
+
+    fn known(&self, _text: &str) -> Result<bool, Unknown> {
+        Err(Unknown)
+    }
+}
+
+impl Recall<'_> {
+    pub(super) fn memory(&self) -> Result<&Memory, &Error> {
+        match &self.memory {
+            Ok(memory) => memory.as_deref().ok_or(&UNREACHED),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Of whose call.
+    pub(super) const fn context(&self) -> &CallContext {
+        self.context
+    }
+
+    fn view(&self) -> Option<View<'_>> {
+        self.memory().ok().map(|memory| memory.sessions.view(&self.context.session, self.now))
+    }
+
+    /// Lends `work` the arguments together with the session.
+    pub(super) fn with_facts<R>(&self, args: &Value<'_>, work: impl FnOnce(&Facts<'_>) -> R) -> R {
+        let view = self.view();
+        let session: &dyn SessionView = view.as_ref().map_or(&Forgotten, |view| view);
+        work(&Facts { args, session: Some(session) })
+    }
+}
+
+static UNREACHED: std::sync::LazyLock<Error> = std::sync::LazyLock::new(|| {
+    Error::new(crate::error::ErrorCode::StateIo, "the shared state was closed while it was opened")
+});
+
+impl Guard {
+    /// The shared state, opened if it is not; with it the session of `context` is begun, if it was not.
+    pub(super) fn recall<'g>(&'g self, context: &'g CallContext, now: UnixNanos) -> Recall<'g> {
+        let memory = self.memory.get(self.ledger.home()).and_then(|memory| {
+            if let (Some(beginning), Some(memory)) = (&context.beginning, memory.as_ref()) {
+                begin(beginning, &memory.sessions, self.id, &context.session, now)?;
+            }
+            Ok(memory)
+        });
+        Recall { memory, context, now }
+    }
+
+    /// The shared state and the sessions in it.
+    ///
+    /// # Errors
+    /// As [`State::open`].
+    pub fn memory(&self) -> Result<Arc<Memory>, Error> {
+        let memory = self.memory.get(self.ledger.home())?;
+        memory.clone().ok_or_else(|| UNREACHED.clone())
+    }
+
+    /// Remembers a call that is about to run. What cannot be remembered does not run, where any rule asks a session: later
+    /// questions would be answered wrongly.
+    pub(super) fn remember(
+        &self,
+        tool: &Tool,
+        recall: &Recall<'_>,
+        decision: &mut Cow<'_, Decision>,
+        held: &mut Option<Box<Reservation>>,
+    ) {
+        if decision.effect != Effect::Run {
+            return;
+        }
+        let remembered = match recall.memory() {
+            Ok(memory) => {
+                let items = tool.items();
+                memory
+                    .sessions
+                    .decided(&recall.context.session, items.tool, &items.tags, recall.now)
+                    .map_err(Error::from)
+            }
+            Err(error) => Err(error.clone()),
+        };
+        let Err(error) = remembered else { return };
+        count(&self.counters.forgotten);
+        if self.layers.ask_session() && tool.plan().fail_mode() == FailMode::Closed {
+            let why = Some(Arc::from(error.message()));
+            *decision = Cow::Owned(tool.plan().refusal(ReasonCode::SessionUnknown, why));
+            if let Some(held) = held.take() {
+                self.settle(tool, &held, Outcome::Denied, None, recall.now);
+            }
+        }
+    }
+}
+
+impl Guard {
+    /// Lets the session know what its tool's policy looks for in a result. What cannot be remembered is not known.
+    pub(super) fn learn(&self, tool: &Tool, session: &str, result: &Value<'_>, now: UnixNanos) {
+        let found = crate::session::found(tool.plan().facts(), result);
+        if found.is_empty() {
+            return;
+        }
+        let learned = self.memory().and_then(|memory| {
+            memory.sessions.learned(session, found.iter().map(String::as_str), now).map_err(Error::from)
+        });
+        if learned.is_err() {
+            count(&self.counters.forgotten);
+        }
+    }
+}
+
+/// Tells the shared state once how a session began: what the user said, and whose sub-agent it is.
+fn begin(beginning: &Beginning, sessions: &Sessions, guard: u64, session: &str, now: UnixNanos) -> Result<(), Error> {
+    if beginning.is_told(guard) {
+        return Ok(());
+    }
+    if let Some(parent) = &beginning.parent {
+        sessions.link(session, parent, now)?;
+    }
+    if let Some(text) = &beginning.user_text {
+        sessions.heard(session, text, now)?;
+    }
+    beginning.tell(guard);
+    Ok(())
+}

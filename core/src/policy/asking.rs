@@ -1,0 +1,193 @@
+//! What a rule says of asking people, and what in it could never be met.
+
+use super::compiled::Policy;
+use super::document::{Approval, Rule};
+use super::node::{Kind, Node};
+use super::problem::Problems;
+use super::read::{Placed, Read, wrong};
+use super::text::shown;
+use crate::approval::Approver;
+use crate::decide::Verdict;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// How long people may have: from a second to thirty days.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+impl Read for Approver {
+    fn read(node: &Node<'_>, out: &mut Problems) -> Option<Self> {
+        let Kind::Str(text, _) = &node.kind else {
+            return wrong(node, "a person's id or `group:` and a name, as text", out);
+        };
+        let fits = text.len() <= 256 && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+        let read = fits.then(|| Self::parse(text)).flatten();
+        if read.is_none() {
+            let message = format!("the approver `{}` is no id and no group", shown(text));
+            out.instead(&node.at, message, "write a person's id, or `group:` and a name");
+        }
+        read
+    }
+}
+
+impl JsonSchema for Approver {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Approver")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^(group:[^\\s]+|[^\\s:]+)$", "maxLength": 256 })
+    }
+}
+
+/// How many people.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quorum(pub(crate) u32);
+
+impl Read for Quorum {
+    fn read(node: &Node<'_>, out: &mut Problems) -> Option<Self> {
+        match node.kind {
+            Kind::Int(count @ 1..=100) => u32::try_from(count).ok().map(Self),
+            Kind::Int(_) => {
+                out.instead(&node.at, "a quorum is at least 1 and at most 100 people", "write `1`");
+                None
+            }
+            _ => wrong(node, "a count of people", out),
+        }
+    }
+}
+
+impl JsonSchema for Quorum {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Quorum")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": 100 })
+    }
+}
+
+/// Who may not answer, whatever `approvers` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NotBy {
+    /// The user on whose behalf the agent acts.
+    Requester,
+}
+
+super::read::choices! {
+    NotBy { "requester" => NotBy::Requester }
+}
+
+/// How long people have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeout(pub(crate) Duration);
+
+impl Read for Timeout {
+    fn read(node: &Node<'_>, out: &mut Problems) -> Option<Self> {
+        let Kind::Str(text, _) = &node.kind else {
+            return wrong(node, "a time such as `15m`, as text", out);
+        };
+        let found = span(text).filter(|found| (SHORTEST..=LONGEST).contains(found));
+        if found.is_none() {
+            let message = format!("`{}` is no time between 1s and 30d", shown(text));
+            out.instead(&node.at, message, "write a whole number and `s`, `m`, `h` or `d`, such as `15m`");
+        }
+        found.map(Self)
+    }
+}
+
+impl JsonSchema for Timeout {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Timeout")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[1-9][0-9]{0,8}[smhd]$" })
+    }
+}
+
+/// A whole number and its unit.
+pub(super) fn span(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+    let count: u64 = if plain { digits.parse().ok()? } else { return None };
+    count.checked_mul(seconds).map(Duration::from_secs)
+}
+
+/// Notes what no answer could ever meet, and what nothing would ask for.
+pub(crate) fn check(policy: &Policy, out: &mut Problems) {
+    for compiled in &policy.rules {
+        let rule = &compiled.rule;
+        if let Some(approval) = &rule.approval {
+            check_rule(rule, approval, out);
+        }
+    }
+}
+
+fn check_rule(rule: &Rule, approval: &Placed<Approval>, out: &mut Problems) {
+    let id = rule.id();
+    if rule.verdict() == Verdict::Allow {
+        let message = format!("rule `{id}` allows, so that nobody is asked");
+        out.instead(&approval.at, message, "take `approval` out, or write `decision: require_approval`");
+    }
+    let approvers = approval.approvers.as_ref();
+    let quorum = approval.quorum.as_ref();
+    if let Some(approvers) = approvers {
+        if approvers.value.is_empty() {
+            let message = format!("rule `{id}` can never be approved: its `approvers` is empty");
+            out.instead(&approvers.at, message, "name at least one, or leave the key out: then anybody may answer");
+        }
+        let people = approvers.value.iter().all(|one| matches!(**one, Approver::Person(_)));
+        let named: std::collections::BTreeSet<_> = approvers.value.iter().map(|one| &one.value).collect();
+        if let Some(quorum) = quorum
+            && people
+            && !named.is_empty()
+            && usize::try_from(quorum.value.0).unwrap_or(usize::MAX) > named.len()
+        {
+            let message =
+                format!("rule `{id}` can never be approved: its quorum is larger than the number of its approvers");
+            out.instead(&quorum.at, message, format!("write `{}` or less, or name more", named.len()));
+        }
+    }
+    if let Some(bind) = &approval.bind
+        && bind.value.is_empty()
+    {
+        let message = format!("a yes to rule `{id}` would hold for any arguments: its `bind` is empty");
+        out.instead(&bind.at, message, "name what people decide on, or leave the key out: then all of it is bound");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_whole_number_and_a_unit() {
+        assert_eq!(span("15m"), Some(Duration::from_secs(900)));
+        assert_eq!(span("2d"), Some(Duration::from_secs(172_800)));
+        for wrong in ["", "m", "15", "0s", "015m", "1.5h", "-1s", "15 m", "15µ", "99999999999999999999d"] {
+            assert_eq!(span(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! One session as a condition sees it: each part is read from the table when it is first asked for, then kept.
+
+use super::facts::{Counter, SessionFacts};
+use super::heard::Heard;
+use super::{Sessions, all, known};
+use crate::clock::UnixNanos;
+use crate::condition::{SessionView, Unknown};
+use crate::state::{Presence, StateError};
+use std::cell::OnceCell;
+
+/// The facts of a session as they were when they were first asked for.
+#[derive(Debug)]
+pub struct View<'s> {
+    sessions: &'s Sessions,
+    session: &'s str,
+    now: UnixNanos,
+    root: OnceCell<Result<String, Unknown>>,
+    facts: OnceCell<Result<SessionFacts, Unknown>>,
+    heard: OnceCell<Result<Heard, Unknown>>,
+    known: OnceCell<Result<Vec<u64>, Unknown>>,
+}
+
+impl<'s> View<'s> {
+    pub(super) const fn new(sessions: &'s Sessions, session: &'s str, now: UnixNanos) -> Self {
+        Self {
+            sessions,
+            session,
+            now,
+            root: OnceCell::new(),
+            facts: OnceCell::new(),
+            heard: OnceCell::new(),
+            known: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn facts(&self) -> Result<&SessionFacts, Unknown> {
+        let read = || {
+            let facts = SessionFacts::from_words(self.read(self.session, b"facts")?);
+            if !facts.is_linked() {
+                return Ok(facts);
+            }
+            let facts = SessionFacts::from_words(self.read(self.root()?, b"facts")?);
+            // it was linked between the two looks
+            if facts.is_linked() { Err(Unknown) } else { Ok(facts) }
+        };
+        self.facts.get_or_init(read).as_ref().map_err(|unknown| *unknown)
+    }
+
+    fn root(&self) -> Result<&str, Unknown> {
+        let root = self.root.get_or_init(|| self.sessions.root(self.session, self.now).map_err(|_no| Unknown));
+        root.as_deref().map_err(|unknown| *unknown)
+    }
+
+    /// The words of one entry; none where nothing was ever held.
+    fn read(&self, session: &str, what: &[u8]) -> Result<Vec<u64>, Unknown> {
+        let key = self.sessions.key(session, what);
+        let read = self.sessions.state.transaction(&[key], self.now, |entries| {
+            let [entry] = entries else { return Err(StateError::Misuse("one key, another number of entries")) };
+            Ok((entry.presence(), all(entry)))
+        });
+        match read {
+            Ok((Presence::New | Presence::Known, words)) => Ok(words),
+            Ok((Presence::Evicted, _)) | Err(_) => Err(Unknown),
+        }
+    }
+}
+
+impl SessionView for View<'_> {
+    fn saw(&self, tag: &str) -> Result<bool, Unknown> {
+        Ok(self.facts()?.count_of(self.sessions.secrets.tag(tag)) > 0)
+    }
+
+    fn calls(&self, tool: Option<&str>) -> Result<u64, Unknown> {
+        let facts = self.facts()?;
+        Ok(tool.map_or_else(|| facts.counter(Counter::Calls), |tool| facts.count_of(self.sessions.secrets.tool(tool))))
+    }
+
+    fn said(&self, text: &str) -> Result<bool, Unknown> {
+        let heard = self.heard.get_or_init(|| Ok(Heard::from_words(&self.read(self.root()?, b"heard")?)));
+        heard.as_ref().map(|heard| heard.said(self.sessions.secrets.base, text)).map_err(|unknown| *unknown)
+    }
+
+    fn known(&self, text: &str) -> Result<bool, Unknown> {
+        let held = self.known.get_or_init(|| self.read(self.root()?, b"known"));
+        let held = held.as_ref().map_err(|unknown| *unknown)?;
+        Ok(known::comparable(text).is_some_and(|text| held.contains(&self.sessions.secrets.hash(3, &text))))
+    }
+}

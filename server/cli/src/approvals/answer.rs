@@ -1,0 +1,219 @@
+//! `counterseal approvals approve` and `deny`: an answer, recorded before it counts.
+
+use super::{named, now, prefix, shown, who};
+use crate::console::{Console, Tone};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::HomeOption;
+use crate::plain::Plain;
+use counterseal::approval::store::Store;
+use counterseal::approval::{Answer, Approval, Consent, Edit, Event, Grant, State};
+use counterseal::clock::UnixNanos;
+use counterseal::ledger::Sink;
+use counterseal::ledger::record::scalar::Time;
+use serde_json::{Value as Json, json};
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Say yes: the call runs once, with the arguments shown
+///
+/// Shows the call and asks on a terminal, unless `--yes` is given. Recorded under the name of the
+/// user that runs this command, by the operating system's word. With `--set` or `--patch` the call
+/// runs with other arguments, if the policy allows those.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+#[command(after_help = "\
+Examples:
+  counterseal approvals approve 3f2a
+  counterseal approvals approve 3f2a --set amount=80 --note 'only the second item'
+  counterseal approvals approve 3f2a --grant-count 5 --grant-when 'double(args.amount) < 200.0' --yes")]
+#[command(group(clap::ArgGroup::new("granted").args(["grant_count", "grant_minutes"]).multiple(true)))]
+pub(crate) struct Approve {
+    #[command(flatten)]
+    to: To,
+    /// Run it with this argument instead; VALUE is JSON. Can be given again
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment, conflicts_with = "patch")]
+    set: Vec<(String, Json)>,
+    /// Run it with the arguments changed by this JSON Patch (RFC 6902)
+    #[arg(long, value_name = "JSON", value_parser = patch)]
+    patch: Option<Json>,
+    /// Let this many like calls of the session run without asking
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    grant_count: Option<u32>,
+    /// Let like calls of the session run without asking for so many minutes
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=525_600))]
+    grant_minutes: Option<u32>,
+    /// Which calls are alike: a condition on their arguments; left out, those with the very same arguments
+    #[arg(long, value_name = "CONDITION", requires = "granted")]
+    grant_when: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Say no: the call does not run, and the agent is told
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  counterseal approvals deny 3f2a
+  counterseal approvals deny 3f2a --note 'ask for the order number first'")]
+pub(crate) struct Deny {
+    #[command(flatten)]
+    to: To,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct To {
+    #[command(flatten)]
+    home: HomeOption,
+    /// The approval's id, or the first few characters of it
+    #[arg(value_name = "ID", value_parser = prefix)]
+    id: String,
+    /// What to add: it is recorded, and with a no the agent is told
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// Where the checkpoint that seals the answer's record is appended, besides the home
+    #[arg(long, value_name = "FILE")]
+    checkpoints: Option<PathBuf>,
+}
+
+impl Approve {
+    pub(crate) fn run(self, console: &mut Console<'_>) -> Result<Exit, Failure> {
+        let asks = !self.yes;
+        if asks && !console.can_ask() {
+            return Err(Failure::usage(
+                "a yes lets the call run and nobody can be asked here; give `--yes` to approve",
+            ));
+        }
+        let (consent, to) = self.consent()?;
+        let store = Store::new(&to.home.open()?);
+        let approval = named(&store, &to.id)?;
+        if asks && approval.state() == State::Pending {
+            show_changes(&store, &approval, &consent, console);
+            if word(console, "let it run? type `yes`: ") != "yes" {
+                return Err(Failure::usage("nothing was answered"));
+            }
+        }
+        to.answer(&store, &approval, Answer::Yes(consent), console)
+    }
+
+    fn consent(self) -> Result<(Consent, To), Failure> {
+        let patch = match self.patch {
+            Some(patch) => Some(patch),
+            None if self.set.is_empty() => None,
+            None => Some(
+                self.set
+                    .into_iter()
+                    .map(|(name, value)| json!({"op": "add", "path": pointer(&name), "value": value}))
+                    .collect(),
+            ),
+        };
+        let edit = patch.map(Edit::from_json).transpose()?;
+        let until = self
+            .grant_minutes
+            .map(|minutes| Time(UnixNanos(now().0.saturating_add(i64::from(minutes).saturating_mul(60_000_000_000)))));
+        let granted = self.grant_count.is_some() || until.is_some();
+        let grant = granted.then(|| Grant { when: self.grant_when.map(Arc::from), count: self.grant_count, until });
+        grant.as_ref().map_or(Ok(()), Grant::check)?;
+        Ok((Consent { edit, grant }, self.to))
+    }
+}
+
+impl Deny {
+    pub(crate) fn run(self, console: &mut Console<'_>) -> Result<Exit, Failure> {
+        let store = Store::new(&self.to.home.open()?);
+        let approval = named(&store, &self.to.id)?;
+        self.to.answer(&store, &approval, Answer::No, console)
+    }
+}
+
+impl To {
+    fn answer(
+        self,
+        store: &Store,
+        approval: &Approval,
+        answer: Answer,
+        console: &mut Console<'_>,
+    ) -> Result<Exit, Failure> {
+        let answered = say(store, approval, answer, self.note, self.checkpoints)?;
+        if console.json() {
+            console.document(&shown::Document::of(store, &answered, now()));
+        } else {
+            tell(&answered, console);
+        }
+        Ok(Exit::Fine)
+    }
+}
+
+/// Answers, under the name of whoever runs the command.
+pub(super) fn say(
+    store: &Store,
+    approval: &Approval,
+    answer: Answer,
+    note: Option<String>,
+    checkpoints: Option<PathBuf>,
+) -> Result<Approval, Failure> {
+    let sink = checkpoints.map(|file| Sink::at(&file)).transpose()?;
+    // what cannot be written must be known before anything is answered
+    sink.as_ref().map_or(Ok(()), |sink| sink.check(store.home()))?;
+    let mut outside = |note: &str| sink.as_ref().map_or(Ok(()), |sink| sink.put(note));
+    let note = note.filter(|note| !note.trim().is_empty()).map(Arc::from);
+    let locked = store.lock()?;
+    let event = Event::Answered { time: Time(now()), by: who::person(), answer, note };
+    Ok(locked.command(approval.id(), event, &mut outside)?)
+}
+
+/// What the answer came to.
+pub(super) fn tell(approval: &Approval, console: &mut Console<'_>) {
+    let tool = Plain::line(&approval.request().call.tool).to_string();
+    let line = match approval.state() {
+        State::Approved => format!("{}: `{tool}` may run once", console.tone(Tone::Good, "approved")),
+        State::Denied => format!("{}: `{tool}` does not run", console.tone(Tone::Bad, "denied")),
+        State::Pending => {
+            let missing: u32 = approval.missing().into_iter().max().unwrap_or(0);
+            format!("{}: `{tool}` needs {missing} more", console.tone(Tone::Warning, "noted"))
+        }
+        state => format!("`{tool}` is {}", state.as_str()),
+    };
+    console.line(line);
+}
+
+fn show_changes(store: &Store, approval: &Approval, consent: &Consent, console: &mut Console<'_>) {
+    if !console.json() {
+        shown::print(store, approval, now(), console);
+        if let Some(edit) = &consent.edit {
+            console.line(format_args!("  you change  {}", Plain::line(&edit.to_json().to_string())));
+        }
+        if let Some(grant) = &consent.grant {
+            let text = serde_json::to_string(grant).unwrap_or_default();
+            console.line(format_args!("  you grant   {}", Plain::line(&text)));
+        }
+        console.flush();
+    }
+}
+
+/// Asks on standard error, so that standard output stays the answer alone. An answer that cannot be read is none.
+pub(super) fn word(console: &mut Console<'_>, question: &str) -> String {
+    console.error_text(question);
+    let mut answer = Vec::new();
+    let _unread = BufReader::with_capacity(1, console.input().take(4_096)).read_until(b'\n', &mut answer);
+    String::from_utf8_lossy(answer.trim_ascii()).into_owned()
+}
+
+fn pointer(name: &str) -> String {
+    // a key that begins with `$` has one more in canonical form
+    let escaped = if name.starts_with('$') { format!("${name}") } else { name.to_owned() };
+    format!("/{}", escaped.replace('~', "~0").replace('/', "~1"))
+}
+
+fn assignment(text: &str) -> Result<(String, Json), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as amount=80")?;
+    let value = serde_json::from_str(value)
+        .map_err(|error| format!("the value is no json ({error}); a text has quotes: {name}='\"text\"'"))?;
+    Ok((name.to_owned(), value))
+}
+
+fn patch(text: &str) -> Result<Json, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}

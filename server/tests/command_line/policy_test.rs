@@ -1,0 +1,119 @@
+//! `policy test`.
+
+use crate::running::{run, run_with_input};
+use std::path::Path;
+
+/// The blocks of `docs/testing-policies.md` that begin with ```` ```LANGUAGE ````.
+fn documented(language: &str) -> Vec<String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/testing-policies.md");
+    let text = std::fs::read_to_string(file).unwrap();
+    let fence = format!("```{language}\n");
+    let mut blocks = Vec::new();
+    let mut inside: Option<String> = None;
+    for line in text.split_inclusive('\n') {
+        match &mut inside {
+            None if line.starts_with("```") => inside = Some(String::from(line)),
+            None => {}
+            Some(_) if line == "```\n" => {
+                let block = inside.take().unwrap();
+                blocks.extend(block.strip_prefix(&*fence).map(str::to_owned));
+            }
+            Some(block) => block.push_str(line),
+        }
+    }
+    blocks
+}
+
+#[test]
+fn the_documented_cases_hold() {
+    let directory = tempfile::tempdir().unwrap();
+    let yaml = documented("yaml");
+    std::fs::write(directory.path().join("p.yaml"), &yaml[0]).unwrap();
+    std::fs::write(directory.path().join("p.tests.yaml"), &yaml[1]).unwrap();
+    let ran = run(directory.path(), &["policy", "test", "p.yaml"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:#?}");
+    assert_eq!(ran.stdout, documented("")[0]);
+    assert!(!directory.path().join("home").exists(), "no home of the user's is touched");
+}
+
+const POLICY: &str = "version: 1\nrules:\n  - {id: no, tools: [f], when: args.x > 1, decision: deny, reason: too much}\n  - {id: never, tools: [g], decision: deny}\n";
+
+#[test]
+fn what_is_not_as_expected_is_told_with_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("p.yaml"), POLICY).unwrap();
+    let cases = "version: 1\ncases:\n  - {name: good, steps: [{tool: f, args: {x: 1}, expect: allow}]}\n  - name: bad\n    steps:\n      - {tool: f, args: {x: 2}, expect: allow}\n";
+    std::fs::write(directory.path().join("other.yaml"), cases).unwrap();
+    let ran = run(directory.path(), &["policy", "test", "p.yaml", "other.yaml"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, ""), "{ran:#?}");
+    assert_eq!(
+        ran.stdout,
+        "ok      good\nfailed  bad\n        other.yaml:6: step 1, `f`\n          decision: expected allow, found deny\n          \
+         by local/no\n          because: too much\nnote: no case is decided by local/never\n2 cases: 1 failed\n"
+    );
+    let document = run(directory.path(), &["policy", "test", "--json", "p.yaml", "other.yaml"]).json();
+    assert_eq!((&document["ok"], &document["cases"], &document["failed"]), (&false.into(), &2.into(), &1.into()));
+    assert_eq!(document["untried"], serde_json::json!(["local/never"]));
+    let call = &document["files"][0]["cases"][1]["calls"][0];
+    assert_eq!(call["decided"]["decision"], "deny");
+    assert_eq!(call["differences"], serde_json::json!([{"member": "decision", "expected": "allow", "found": "deny"}]));
+}
+
+#[test]
+fn a_policy_without_cases_is_told_where_they_belong() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("p.yaml"), POLICY).unwrap();
+    let ran = run(directory.path(), &["policy", "test", "p.yaml"]);
+    assert_eq!(ran.code, 3, "{ran:#?}");
+    assert!(ran.stderr.contains("`p.yaml` has no cases beside it; write them to `p.tests.yaml`"), "{ran:#?}");
+    let ran = run_with_input(directory.path(), &["policy", "test", "-"], POLICY.as_bytes());
+    assert_eq!(ran.code, 2, "{ran:#?}");
+}
+
+#[test]
+fn what_is_wrong_with_a_policy_or_its_cases_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("p.yaml"), POLICY).unwrap();
+    std::fs::write(directory.path().join("p.tests.json"), r#"{"version": 1, "cases": []}"#).unwrap();
+    let ran = run(directory.path(), &["policy", "test", "p.yaml"]);
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    assert!(ran.stderr.starts_with("counterseal: p.tests.json:1:25: there is no case"), "{ran:#?}");
+    std::fs::write(directory.path().join("p.yaml"), "version: 2\n").unwrap();
+    let ran = run(directory.path(), &["policy", "test", "p.yaml"]);
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    assert!(ran.stderr.starts_with("counterseal: p.yaml:1:10: "), "{ran:#?}");
+}
+
+#[test]
+fn steps_share_a_home_and_cases_do_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let policy = "version: 1\nbudgets:\n  - {id: two, calls: 2}\nrules:\n  - {id: web, tools: [send], when: session.saw(\"untrusted\"), decision: deny}\n";
+    std::fs::write(directory.path().join("p.yaml"), policy).unwrap();
+    let cases = r#"
+version: 1
+cases:
+  - name: two calls and no third
+    steps:
+      - {tool: f, expect: allow}
+      - {tool: f, check: true, expect: allow}
+      - {tool: f, context: {session: other}, expect: allow}
+      - {tool: f, expect: {decision: deny, reason_code: budget_exceeded, rules: [local/two]}}
+  - name: a mark stays with its session
+    steps:
+      - {mark: untrusted}
+      - {tool: send, context: {session: other}, expect: allow}
+      - {tool: send, expect: {decision: deny, rules: [web]}}
+  - name: a sub-agent knows what its parent saw
+    context: {session: main}
+    steps:
+      - {tool: page, tags: [untrusted]}
+      - {tool: send, context: {session: sub, parent: main}, expect: deny}
+  - {name: alone 1, steps: [{tool: f, expect: allow}]}
+  - {name: alone 2, steps: [{tool: f, expect: allow}]}
+  - {name: alone 3, steps: [{tool: f, expect: allow}]}
+"#;
+    std::fs::write(directory.path().join("p.tests.yaml"), cases).unwrap();
+    let ran = run(directory.path(), &["policy", "test", "p.yaml"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:#?}");
+    assert!(ran.stdout.ends_with("6 cases: all as expected\n"), "{ran:#?}");
+}
