@@ -86,6 +86,41 @@ def test_a2_nothing_is_decided_before_the_await_and_nobody_to_ask_is_said_at_onc
     assert len(records(home, "decided")) == 1
 
 
+def test_a2_a_coroutine_that_waits_for_a_person_leaves_the_event_loop_free(home: Path) -> None:
+    ask = {"id": "ask", "tools": ["refund"], "decision": "require_approval", "reason": "a person decides"}
+    turns = 0
+
+    async def approver(call: cs.ApprovalCall) -> bool:
+        # The answer comes only after the loop turned a hundred times while the call waited.
+        begun = turns
+        while turns < begun + 100:
+            await asyncio.sleep(0)
+        return call.tool_name == "refund"
+
+    cs.configure(policy=policy(ask), home=home, approver=approver)
+
+    async def body(customer: str) -> str:
+        return customer
+
+    refund = cs.guard_tool("refund", body)
+
+    async def main() -> None:
+        nonlocal turns
+
+        async def turn() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        turning = asyncio.create_task(turn())
+        assert await refund("c-1") == "c-1"
+        turning.cancel()
+
+    asyncio.run(main())
+    assert turns >= 100
+
+
 def test_a17_names_given_to_kwargs_are_arguments_like_any_other(home: Path) -> None:
     red = deny("label", 'string(args.item) == "safe" || (has(args.colour) && string(args.colour) == "red")')
     cs.configure(policy=policy(red), home=home)
@@ -235,6 +270,64 @@ def test_s12_broken_json_is_a_deny_and_never_no_arguments(home: Path, arguments:
         ran = True
     assert denied.value.reason_code == "malformed_arguments"
     assert not ran
+
+
+SEARCH_STYLES: dict[str, Callable[[Callable[..., str], str], str]] = {
+    "positional": lambda search, query: search(query),
+    "keyword": lambda search, query: search(query=query),
+    "with what is the default": lambda search, query: search(query, 10),
+    "unpacked dict": lambda search, query: search(**{"query": query, "most": 10}),
+    "partial": lambda search, query: functools.partial(search, query)(),
+}
+QUERIES = ["flights to Rome", "hotels in Rome", "weather in Rome", "museums in Rome", "trains to Naples"]
+
+
+@pytest.fixture
+def searched(home: Path) -> list[str]:
+    return []
+
+
+@pytest.fixture
+def search(home: Path, searched: list[str]) -> Callable[..., str]:
+    # The fifth of the same call is one too many, as under the package's threshold of 5.
+    cs.configure(policy=policy(loops={"same_call": 4, "window": "2m"}), home=home)
+
+    def body(query: str, most: int = 10) -> str:
+        searched.append(query)
+        return query
+
+    return cs.guard_tool("search", body)
+
+
+@pytest.mark.parametrize("style", SEARCH_STYLES)
+def test_s13_different_calls_are_no_loop_however_the_argument_is_given(
+    search: Callable[..., str], searched: list[str], style: str
+) -> None:
+    for query in QUERIES:
+        SEARCH_STYLES[style](search, query)
+    for _ in range(3):
+        SEARCH_STYLES[style](search, QUERIES[0])
+    assert searched == [*QUERIES, *QUERIES[:1] * 3]
+    with pytest.raises(cs.RateLimited) as limited:
+        SEARCH_STYLES[style](search, QUERIES[0])
+    assert limited.value.reason_code == "loop_detected"
+    assert len(searched) == 8
+
+
+def test_s13_the_same_call_is_one_however_it_is_spelled(
+    home: Path, search: Callable[..., str], searched: list[str]
+) -> None:
+    styles = list(SEARCH_STYLES.values())
+    for style in styles[:4]:
+        style(search, QUERIES[0])
+    with pytest.raises(cs.RateLimited) as limited:
+        styles[4](search, QUERIES[0])
+    assert (limited.value.reason_code, limited.value.tool_name) == ("loop_detected", "search")
+    assert "loops" in str(limited.value)
+    # Another query is another call.
+    styles[4](search, QUERIES[1])
+    assert searched == [*QUERIES[:1] * 4, QUERIES[1]]
+    assert [record["reason_code"] for record in records(home, "decided")].count("loop_detected") == 1
 
 
 def test_s17_each_thread_and_task_records_its_own_annotations(home: Path) -> None:
