@@ -94,6 +94,22 @@ def repickled(protocol: int, value: typing.Any) -> typing.Any:
     return pickle.loads(pickle.dumps(value, protocol))
 
 
+@pytest.mark.parametrize("budget", [{"calls": 1}, {"usd": 0.3}, {"sum": "args.amount", "max": 7.25, "window": "1d"}])
+def test_a_pickled_decision_keeps_the_limit_that_was_why(budget: dict[str, typing.Any]) -> None:
+    with engine({"version": 1, "budgets": [{"id": "small", "tools": ["metered"], **budget}]}):
+        guarded = cs.guard_tool("metered", refund, cost_usd=0.2)
+        guarded(amount=5.0)
+        with pytest.raises(cs.BudgetExceeded) as denied:
+            guarded(amount=5.0)
+    limit = denied.value.decision.limit
+    assert limit is not None
+    assert limit["unit"] == next(iter(budget))
+    assert pickle.loads(pickle.dumps(denied.value)).decision.to_dict() == denied.value.decision.to_dict()
+    restore, (state,) = denied.value.decision.__reduce__()
+    with pytest.raises(ValueError, match="`limit` is missing or not known"):
+        restore({**state, "limit": {**limit, "unit": "unheard of"}})
+
+
 @pytest.mark.parametrize("missing", ["decision", "effect", "reason_code", "policy", "enforcement"])
 def test_what_is_no_decision_is_not_restored_as_one(missing: str) -> None:
     with engine(REFUND):
@@ -299,18 +315,18 @@ def test_what_a_policy_says_wrong_is_told_with_its_place() -> None:
 
 
 class Desk:
-    @cs.guard(name="refund")
+    @cs.guard(name="desk_refund")
     def refund(self, order: str, amount: float = 1.0) -> str:
         return order
 
     @classmethod
-    @cs.guard(name="refund")
+    @cs.guard(name="desk_refund")
     def of_class(cls, order: str, amount: float = 1.0) -> str:
         return order
 
 
 def test_methods_that_are_guarded_are_tools(home: Path) -> None:
-    cs.configure(policy=deny_when("refund", "args.amount > 100.0"), home=home)
+    cs.configure(policy=deny_when("desk_refund", "args.amount > 100.0"), home=home)
     for method in (Desk().refund, Desk.of_class, Desk.refund):
         assert cs.check(method, {"order": "o"}).decision == "allow"
         assert cs.check(method, {"order": "o", "amount": 500.0}).decision == "deny"

@@ -76,9 +76,11 @@ class Session:
 class BudgetState:
     """How a budget stands: calls and tokens are whole, dollars and sums have six places."""
 
-    __slots__ = ("left", "max", "resets_at", "used")
+    __slots__ = ("left", "max", "resets_at", "unit", "used")
 
-    def __init__(self, used: float, left: float, max: float, resets_at: float | None) -> None:
+    def __init__(self, unit: str, used: float, left: float, max: float, resets_at: float | None) -> None:
+        self.unit = unit
+        """What is counted: `usd`, `tokens`, `calls`, or `sum` of an argument."""
         self.used = used
         self.left = left
         self.max = max
@@ -86,7 +88,8 @@ class BudgetState:
         """When there is room again, in seconds since 1970; `None` where nobody can say, and of a budget over all time."""
 
     def __repr__(self) -> str:
-        return f"BudgetState(used={self.used}, left={self.left}, max={self.max}, resets_at={self.resets_at})"
+        amounts = f"used={self.used}, left={self.left}, max={self.max}"
+        return f"BudgetState(unit={self.unit!r}, {amounts}, resets_at={self.resets_at})"
 
 
 def current_session() -> Session:
