@@ -8,9 +8,17 @@ from bench.limits import Limit
 from bench.processes import engine
 from bench.rows import Asked, Group, Row, at_most
 
-DECISION_NS = 700.0
+DECISION_NS, TRANSACTION_NS = 700.0, 400.0
 # Stages of one call that stand beside the decision in the report.
-APART = ("digest of the call", "redact arguments", "record before the body", "the whole call in Rust")
+APART = (
+    "digest of the call",
+    "redact arguments",
+    "record before the body",
+    "the whole call in Rust",
+    "the whole call, policy whole",
+)
+# Transactions that stand beside the one with a target.
+STATE = ("one entry", "four entries of any of 20,000 sessions", "four entries looked at", "four keys")
 
 
 def table(stages: list[dict[str, Any]]) -> str:
@@ -23,10 +31,15 @@ def table(stages: list[dict[str, Any]]) -> str:
 
 
 def measure(asked: Asked) -> Group:
-    decision, stages = engine("decision"), engine("stages")
-    medians = {piece["name"]: piece["median_ns"] for piece in [*decision["pieces"], *stages["stages"]]}
+    decision, stages, state = engine("decision"), engine("stages"), engine("state")
+    pieces = [*decision["pieces"], *stages["stages"], *state["pieces"]]
+    medians = {piece["name"]: piece["median_ns"] for piece in pieces}
     bare = "the two comparisons in Rust"
     what = "core decision in Rust, two one-term conditions"
     rows = [Row(what, medians["decision"], "ns", at_most(DECISION_NS), limit=Limit(bare, medians[bare], "ns"))]
     rows += [Row(f"printed apart: {name}", medians[name], "ns") for name in APART]
-    return Group("Core decision", rows, table(stages["stages"]), {"decision": decision, "stages": stages})
+    what = "shared state: one transaction over 4 entries, nobody else at them"
+    rows.append(Row(what, medians["four entries"], "ns", at_most(TRANSACTION_NS)))
+    rows += [Row(f"the same: {name}", medians[name], "ns") for name in STATE]
+    data = {"decision": decision, "stages": stages, "state": state}
+    return Group("Core decision", rows, table(stages["stages"]), data)

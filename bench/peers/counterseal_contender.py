@@ -1,4 +1,4 @@
-"""Counterseal as a contender, twice: a policy of `n_rules` rules, and bench/policies/standard.yaml as it stands."""
+"""Counterseal as a contender: a policy of `n_rules` rules, and the standard policies of bench/policies as they stand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.peers.workload import MAXIMUM, TOOL, Contender, Tool, issue_refund
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STANDARD = Path(__file__).parent.parent / "policies" / "standard.yaml"
+POLICIES = Path(__file__).parent.parent / "policies"
 FLUSH_SECONDS = 30.0
 
 
@@ -30,7 +30,12 @@ def rules(n_rules: int) -> dict[str, Any]:
 
 def standard(n_rules: int) -> Path:
     """The standard policy has its own rules, whatever `n_rules` says."""
-    return STANDARD
+    return POLICIES / "standard.yaml"
+
+
+def whole(n_rules: int) -> Path:
+    """The standard policy with its budget, rate limit and loop rule."""
+    return POLICIES / "standard_whole.yaml"
 
 
 class Counterseal:
@@ -71,4 +76,5 @@ def contenders(scratch: Path) -> list[Contender]:
     return [
         Counterseal("counterseal", rules, scratch / "home", fixed_policy=False),
         Counterseal("counterseal, standard policy", standard, scratch / "home", fixed_policy=True),
+        Counterseal("counterseal, standard policy whole", whole, scratch / "home", fixed_policy=True),
     ]

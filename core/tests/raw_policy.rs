@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 const SEEDS: &[&str] = &[
     include_str!("../../examples/agentdojo/policy.yaml"),
     include_str!("../../bench/policies/standard.yaml"),
+    include_str!("../../bench/policies/standard_whole.yaml"),
     include_str!("../src/policy/builtin.yaml"),
 ];
 

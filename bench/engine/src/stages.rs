@@ -29,8 +29,10 @@ pub(crate) fn run(_arguments: &[String]) -> Figures {
     let (mut buffer, mut buffer_of_result) = (Vec::with_capacity(512), Vec::with_capacity(512));
     let scratch = tempfile::tempdir_in(".")?;
     let guarded = Guarded::start(subject::STANDARD, &scratch.path().join("home"))?;
+    let limited = Guarded::start(subject::WHOLE, &scratch.path().join("limited"))?;
     let settled = || {
         guarded.settle();
+        limited.settle();
     };
     let alone = Ledger::open(&scratch.path().join("alone"), Options::default())?;
     let parts = [Part { name: "arguments", canonical: &canonical }];
@@ -58,6 +60,7 @@ pub(crate) fn run(_arguments: &[String]) -> Figures {
         Piece::new("record after the body", || ledger::completed(&alone, 1).is_ok()).settled(CALLS, emptied),
         Piece::new("up to the body and given up", || guarded.admit().is_some()).settled(CALLS, settled),
         Piece::new("the whole call in Rust", || guarded.call()).settled(CALLS, settled),
+        Piece::new("the whole call, policy whole", || limited.call()).settled(CALLS, settled),
     ];
     Ok(serde_json::json!({ "canonical_bytes": canonical.len(), "stages": to_json(&time(pieces)) }))
 }

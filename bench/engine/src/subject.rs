@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 /// The policy that the targets of a call are measured with.
 pub(crate) const STANDARD: &str = include_str!("../../policies/standard.yaml");
+/// The same with a budget, a rate limit and a loop rule.
+pub(crate) const WHOLE: &str = include_str!("../../policies/standard_whole.yaml");
 /// One rule of one condition.
 pub(crate) const ONE_RULE: &str = include_str!("../../policies/one_rule.yaml");
 
