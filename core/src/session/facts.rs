@@ -1,5 +1,7 @@
 //! The facts of one session as words of the table: counters, then what was seen and called, each with how often.
 
+use crate::state::{Entry, StateError};
+
 /// Words before the items.
 const HEADER: usize = 5;
 /// Set in an item that stands for a tag; otherwise it stands for a tool.
@@ -101,6 +103,49 @@ impl SessionFacts {
         for (item, count) in other.items().collect::<Vec<_>>() {
             self.add(Item(item), count);
         }
+    }
+}
+
+/// Facts changed where they lie: a call looks at the words it needs and copies none.
+#[derive(Debug)]
+pub(super) struct FactsEntry<'e, 't> {
+    entry: &'e mut Entry<'t>,
+}
+
+impl<'e, 't> FactsEntry<'e, 't> {
+    /// Those of `entry`, begun if there are none; `None` where they are those of the session that this one belongs to.
+    pub(super) fn begin(entry: &'e mut Entry<'t>) -> Result<Option<Self>, StateError> {
+        if entry.get(0) & LINKED != 0 {
+            return Ok(None);
+        }
+        if entry.len() < HEADER {
+            entry.resize(HEADER)?;
+        }
+        Ok(Some(Self { entry }))
+    }
+
+    pub(super) fn count(&mut self, counter: Counter, more: u64) -> Result<(), StateError> {
+        self.raise(counter as usize, more)
+    }
+
+    /// Adds to an item's count; a new item comes last.
+    pub(super) fn add(&mut self, item: Item, more: u64) -> Result<(), StateError> {
+        let length = self.entry.len();
+        match (HEADER..length).step_by(2).find(|at| self.entry.get(*at) == item.0) {
+            Some(at) => self.raise(at + 1, more),
+            None => {
+                self.entry.resize(length + 2)?;
+                self.entry.set(length, item.0)?;
+                self.entry.set(length + 1, more)
+            }
+        }
+    }
+
+    fn raise(&mut self, at: usize, more: u64) -> Result<(), StateError> {
+        if more == 0 {
+            return Ok(());
+        }
+        self.entry.set(at, self.entry.get(at).saturating_add(more))
     }
 }
 

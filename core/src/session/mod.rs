@@ -21,7 +21,7 @@ pub use view::View;
 use crate::clock::UnixNanos;
 use crate::condition::Unknown;
 use crate::state::{Entry, Key, Kind, Presence, State, StateError};
-use facts::{Counter, SessionFacts};
+use facts::{Counter, FactsEntry, SessionFacts};
 use heard::{Base, Heard};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -127,11 +127,9 @@ impl Sessions {
     /// It is not remembered: the caller must not let the call run as if it were.
     pub fn decided(&self, session: &str, tool: Item, tags: &[Item], now: UnixNanos) -> Result<(), StateError> {
         self.change(session, now, |facts| {
-            facts.count(Counter::Calls, 1);
-            facts.add(tool, 1);
-            for tag in tags {
-                facts.add(*tag, 1);
-            }
+            facts.count(Counter::Calls, 1)?;
+            facts.add(tool, 1)?;
+            tags.iter().try_for_each(|tag| facts.add(*tag, 1))
         })
     }
 
@@ -150,9 +148,9 @@ impl Sessions {
     /// It is not added.
     pub fn used(&self, session: &str, used: ModelUse, now: UnixNanos) -> Result<(), StateError> {
         self.change(session, now, |facts| {
-            facts.count(Counter::PromptTokens, used.prompt_tokens);
-            facts.count(Counter::CompletionTokens, used.completion_tokens);
-            facts.count(Counter::CostMicroUsd, used.cost_micro_usd);
+            facts.count(Counter::PromptTokens, used.prompt_tokens)?;
+            facts.count(Counter::CompletionTokens, used.completion_tokens)?;
+            facts.count(Counter::CostMicroUsd, used.cost_micro_usd)
         })
     }
 
@@ -247,17 +245,19 @@ impl Sessions {
     }
 
     /// Changes the facts that `session` has part in.
-    fn change(&self, session: &str, now: UnixNanos, mut work: impl FnMut(&mut SessionFacts)) -> Result<(), StateError> {
+    fn change(
+        &self,
+        session: &str,
+        now: UnixNanos,
+        mut work: impl FnMut(&mut FactsEntry<'_, '_>) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
         let mut attempt = |session: &str| {
             self.state.transaction(&[self.key(session, b"facts")], now, |entries| {
                 let [entry] = entries else { return Err(StateError::Misuse("one key, another number of entries")) };
-                let mut facts = SessionFacts::from_words(all(entry));
-                if facts.is_linked() {
-                    return Ok(false);
+                match FactsEntry::begin(entry)? {
+                    Some(mut facts) => work(&mut facts).map(|()| true),
+                    None => Ok(false),
                 }
-                work(&mut facts);
-                store(entry, facts.words().iter().copied())?;
-                Ok(true)
             })
         };
         if attempt(session)? {
