@@ -12,7 +12,7 @@ use super::meter::{Held, Unreadable, signed, word};
 use super::words::Words;
 
 /// How many events within a window are kept apart.
-pub(super) const EXACT: usize = 120;
+pub(super) const EXACT: usize = 118;
 
 /// Into how many parts a window is cut where there are more.
 const PARTS: i64 = 64;
@@ -20,8 +20,9 @@ const PARTS: i64 = 64;
 /// Events that can be left after merging: a window touches one part more than it has.
 const MERGED: usize = 65;
 
-/// The most words of one counter: room for the exact events, and for the merged ones beside them wherever they lie.
-const MOST: usize = 512;
+/// The most words of one counter: room for the exact events, and for the merged ones beside them wherever they lie; no more than the
+/// home's table keeps in one piece.
+const MOST: usize = 499;
 
 const USED: usize = 0;
 const BOUNDS: usize = 1;
