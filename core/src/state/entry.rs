@@ -6,6 +6,7 @@ use super::index::Found;
 use super::key::Key;
 use super::layout::{PAGE_HEADER, PAGE_WORDS, entry};
 use super::table::MAX_WORDS;
+use super::transaction::Plan;
 use crate::clock::UnixNanos;
 use counterseal_spool::SharedWords;
 use std::cell::Cell;
@@ -35,6 +36,7 @@ pub(super) struct Stored<'a> {
 }
 
 impl<'a> Stored<'a> {
+    #[inline]
     pub(super) fn read(table: &'a Table, found: Found) -> Result<Self, StateError> {
         let words = table.words.range(found.at, found.size);
         let (header, block) = words
@@ -72,7 +74,7 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    const FEW: usize = 12;
+    const FEW: usize = 8;
 
     #[inline]
     fn get(&self, index: usize) -> Option<u64> {
@@ -119,6 +121,8 @@ pub struct Entry<'a> {
     pub(super) tail: Vec<u64>,
     /// A word could not be read: the transaction fails.
     pub(super) broken: Cell<bool>,
+    /// What the commit does with it, set by the commit.
+    pub(super) plan: Plan,
 }
 
 /// Where the pages of an entry's shard lie.
@@ -128,6 +132,7 @@ pub(super) struct PageOf {
 }
 
 impl<'a> Entry<'a> {
+    #[inline]
     pub(super) fn lend(
         table: &'a Table,
         shard: u8,
@@ -160,6 +165,7 @@ impl<'a> Entry<'a> {
             changes: Changes::default(),
             tail: Vec::new(),
             broken: Cell::new(false),
+            plan: Plan::Keep,
         }
     }
 

@@ -6,8 +6,11 @@
 use super::edit::Shard;
 use super::error::StateError;
 use super::key::Key;
-use super::layout::{MOST_DEPTH, PAGE_HEADER, PAGE_WORDS, directory_at, entry, page, shard};
+use super::layout::{
+    CLASSES, MOST_DEPTH, PAGE, PAGE_HEADER, PAGE_WORDS, blocks_in_page, directory_at, entry, page, shard, shard_at,
+};
 use super::pages::Block;
+use std::sync::atomic::Ordering;
 
 /// A slot whose entry is gone; probing goes on behind it.
 const GONE: u64 = 0xffff_ffff;
@@ -90,29 +93,54 @@ impl Shard<'_> {
 
     #[inline]
     pub(super) fn find(&self, key: Key) -> Result<Option<Found>, StateError> {
-        let Some(index) = self.index_page(self.directory_word(key)?)? else { return Ok(None) };
-        let tag = tag(key);
-        for slot in probe(tag) {
-            let word = self.edit.read(index + slot)?;
-            if word == 0 {
-                return Ok(None);
-            }
-            if word >> 32 == u64::from(tag) && is_entry(word) {
-                let block = block_of(word);
-                let (at, size) = self.block_at(block)?;
-                if self.key_is(at, key)? {
-                    return Ok(Some(Found { slot: index + slot, index, block, at, size }));
-                }
-            }
-        }
-        Ok(None)
+        self.look(key).ok_or_else(|| self.damaged("its index leads nowhere"))
     }
 
+    /// As [`Shard::find`]; `None` for what cannot be. Every call of a tool comes here, so it carries no error along.
     #[inline]
-    fn key_is(&self, at: usize, key: Key) -> Result<bool, StateError> {
-        Ok(self.edit.read(at + entry::HIGH)? == key.high
-            && self.edit.read(at + entry::LOW)? == key.low
-            && self.edit.read(at + entry::SHAPE)? & 0xff == key.kind as u64)
+    fn look(&self, key: Key) -> Option<Option<Found>> {
+        let words = &self.edit.table.words;
+        let read = |index: usize| Some(words.word(index)?.load(Ordering::Relaxed));
+        let tag = tag(key);
+        let depth = read(shard_at(self.number, shard::DEPTH))?;
+        if depth > u64::from(MOST_DEPTH) {
+            return None;
+        }
+        let link = read(directory_at(self.number, tag as usize & ((1 << depth) - 1)))?;
+        let fresh = read(shard_at(self.number, shard::FRESH))?;
+        if link == 0 {
+            return Some(None);
+        }
+        let index = if link <= fresh { self.page_at(link as usize - 1) } else { return None };
+        if read(index + page::HOLDS)? != page::INDEX {
+            return None;
+        }
+        let slots = words.range(index, PAGE)?;
+        for slot in probe(tag) {
+            let word = slots.get(slot)?.load(Ordering::Relaxed);
+            if word == 0 {
+                return Some(None);
+            }
+            if word >> 32 != u64::from(tag) || !is_entry(word) {
+                continue;
+            }
+            let block = block_of(word);
+            let at = if (block.page() as u64) < fresh { self.page_at(block.page()) } else { return None };
+            let class = (read(at + page::HOLDS)? as usize).wrapping_sub(1);
+            let size = *CLASSES.get(class)?;
+            if block.number() >= blocks_in_page(class) {
+                return None;
+            }
+            let at = at + PAGE_HEADER + block.number() as usize * size;
+            let [high, low, shape, ..] = words.range(at, size)? else { return None };
+            if high.load(Ordering::Relaxed) == key.high
+                && low.load(Ordering::Relaxed) == key.low
+                && shape.load(Ordering::Relaxed) & 0xff == key.kind as u64
+            {
+                return Some(Some(Found { slot: index + slot, index, block, at, size }));
+            }
+        }
+        Some(None)
     }
 
     /// The slot of the entry in `block`, by the key it holds; `None` where no slot names the block.

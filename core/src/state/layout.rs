@@ -211,10 +211,13 @@ impl Geometry {
     }
 }
 
+/// Blocks in a page of each class. Written out, for a division costs as much as all else that finds a block.
+const BLOCKS: [u32; CLASSES.len()] = [63, 31, 21, 12, 9, 7, 4, 3, 2, 1];
+
 /// Blocks in a page of a class.
 #[inline]
 pub(super) fn blocks_in_page(class: usize) -> u32 {
-    CLASSES.get(class).map_or(1, |words| (PAGE_WORDS / words) as u32)
+    BLOCKS.get(class).copied().unwrap_or(1)
 }
 
 /// The smallest class with room for `words`; `None` beyond the largest.
@@ -253,6 +256,7 @@ mod tests {
             assert!(class == 0 || CLASSES[class - 1] < words);
             assert!(blocks_in_page(class) as usize * CLASSES[class] <= PAGE_WORDS);
             assert!(blocks_in_page(class) <= 63);
+            assert_eq!(blocks_in_page(class) as usize, PAGE_WORDS / CLASSES[class]);
         }
         assert_eq!(class_for(505), None);
     }

@@ -3,7 +3,7 @@
 use super::edit::{Edit, Table};
 use super::entry::{Entry, Stored};
 use super::error::StateError;
-use super::key::{Key, Kind, key_of};
+use super::key::{Key, Kind, key_of, key_of_text};
 use super::layout::{FILTER_AT, Geometry, MAGIC, PAGE, SHARDS, VERSION, header, shard, shard_at};
 use super::owner::Owners;
 use super::transaction::{Held, commit, shard_of};
@@ -11,6 +11,7 @@ use crate::clock::UnixNanos;
 use crate::ledger::lock::FileLock;
 use crate::ledger::{Home, boot_id};
 use counterseal_spool::SharedWords;
+use smallvec::SmallVec;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
@@ -136,6 +137,12 @@ impl State {
         key_of(&self.secret, kind, parts)
     }
 
+    /// As [`State::key`] of one text; the last one of each thread is kept at hand.
+    #[must_use]
+    pub fn key_of_text(&self, kind: Kind, text: &str) -> Key {
+        key_of_text(&self.secret, kind, text)
+    }
+
     /// Lends the entries of `keys`, in their order, to `work`; nobody else sees or changes any of them meanwhile. Where `work`
     /// gives an error or panics, nothing of what it did is done. `work` must not block, and must not use this state again.
     ///
@@ -164,9 +171,11 @@ impl State {
         }
         let owner = self.owners.this(&self.table, self.patience)?;
         let held = Held::take(&self.table, &self.owners, owner, shards, self.patience)?;
-        let mut entries = Vec::with_capacity(keys.len());
+        // on the stack for as many as one call has: its limits, its session
+        let mut entries = SmallVec::<[Entry<'_>; 4]>::new();
         for key in keys {
-            entries.push(self.lend(&held.edit, *key, now.0)?);
+            let (stored, lost) = self.look_up(&held.edit, *key)?;
+            entries.push(Entry::lend(&self.table, shard_of(*key), *key, now.0, stored, lost));
         }
         let outcome = work(&mut entries)?;
         if !held.is_ours() {
@@ -176,14 +185,13 @@ impl State {
         Ok(outcome)
     }
 
+    /// What the table holds under `key`; where that is nothing, whether it may have made room.
     #[inline]
-    fn lend<'a>(&'a self, edit: &Edit<'a>, key: Key, now: i64) -> Result<Entry<'a>, StateError> {
-        let number = shard_of(key);
-        let (stored, lost) = match edit.shard(number).find(key)? {
-            Some(found) => (Some(Stored::read(&self.table, found)?), false),
-            None => (None, self.table.remembers(key)?),
-        };
-        Ok(Entry::lend(&self.table, number, key, now, stored, lost))
+    fn look_up<'a>(&'a self, edit: &Edit<'a>, key: Key) -> Result<(Option<Stored<'a>>, bool), StateError> {
+        match edit.shard(shard_of(key)).find(key)? {
+            Some(found) => Ok((Some(Stored::read(&self.table, found)?), false)),
+            None => Ok((None, self.table.remembers(key)?)),
+        }
     }
 
     /// What the table holds.

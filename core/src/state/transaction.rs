@@ -121,9 +121,10 @@ fn wait(table: &Table, owners: &Owners, lock: u8, mine: Holder, patience: Durati
 }
 
 /// How an entry is to lie in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Plan {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Plan {
     /// As it is.
+    #[default]
     Keep,
     /// Through the journal, where it is.
     InPlace,
@@ -169,31 +170,21 @@ impl Entry<'_> {
 #[inline]
 pub(super) fn commit(held: &Held<'_>, entries: &mut [Entry<'_>]) -> Result<(), StateError> {
     let edit = &held.edit;
-    let mut changed = false;
     let mut grows = false;
-    for entry in entries.iter() {
-        let plan = entry.plan()?;
-        changed |= plan != Plan::Keep;
-        grows |= matches!(plan, Plan::Anew { .. });
+    for entry in entries.iter_mut() {
+        entry.plan = entry.plan()?;
+        grows |= matches!(entry.plan, Plan::Anew { .. });
     }
     if grows {
         prepare(edit, entries)?;
     }
-    if changed {
-        let mut given = Vec::new();
-        for entry in entries.iter() {
-            write(edit, entry, &mut given)?;
-        }
-        // only now, so that nothing of this transaction lies in what the journal would bring back
-        for (shard, found) in given {
-            edit.shard(shard).give_entry(found.block, found.at)?;
-        }
-    }
+    let mut given = Vec::new();
     for entry in entries.iter() {
-        // outside the journal: when it was used holds whether or not this is committed
-        if let Some(stored) = entry.stored.filter(|stored| entry.now > stored.seen && entry.plan() != Ok(Plan::Drop)) {
-            edit.put(stored.found.at + entry::SEEN, entry.now.cast_unsigned())?;
-        }
+        write(edit, entry, &mut given)?;
+    }
+    // only now, so that nothing of this transaction lies in what the journal would bring back
+    for (shard, found) in given {
+        edit.shard(shard).give_entry(found.block, found.at)?;
     }
     edit.commit();
     Ok(())
@@ -207,7 +198,7 @@ fn prepare(edit: &Edit<'_>, entries: &mut [Entry<'_>]) -> Result<(), StateError>
     let now = entries.iter().map(|entry| entry.now).max().unwrap_or_default();
     let mut shards = 0_u64;
     for entry in entries.iter() {
-        if matches!(entry.plan()?, Plan::Anew { .. }) {
+        if matches!(entry.plan, Plan::Anew { .. }) {
             shards |= 1 << entry.page.shard;
         }
     }
@@ -218,7 +209,7 @@ fn prepare(edit: &Edit<'_>, entries: &mut [Entry<'_>]) -> Result<(), StateError>
         let mut need = Need::default();
         let mut new = 0;
         for entry in entries.iter().filter(|entry| entry.page.shard == number) {
-            if let Plan::Anew { class, pages } = entry.plan()? {
+            if let Plan::Anew { class, pages } = entry.plan {
                 need.pages += pages;
                 if let Some(blocks) = need.blocks.get_mut(class) {
                     *blocks += 1;
@@ -249,7 +240,13 @@ fn prepare(edit: &Edit<'_>, entries: &mut [Entry<'_>]) -> Result<(), StateError>
 
 fn write(edit: &Edit<'_>, entry: &Entry<'_>, given: &mut Vec<(u8, super::index::Found)>) -> Result<(), StateError> {
     let shard = edit.shard(entry.page.shard);
-    match (entry.plan()?, &entry.stored) {
+    if let (Plan::Keep | Plan::InPlace, Some(stored)) = (entry.plan, &entry.stored)
+        && entry.now > stored.seen
+    {
+        // outside the journal: when it was used holds whether or not this is committed
+        edit.put(stored.found.at + entry::SEEN, entry.now.cast_unsigned())?;
+    }
+    match (entry.plan, &entry.stored) {
         (Plan::Keep, _) | (Plan::InPlace | Plan::Drop, None) => Ok(()),
         (Plan::Drop, Some(stored)) => {
             shard.remove(stored.found.slot, stored.found.index)?;
