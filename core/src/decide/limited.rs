@@ -14,8 +14,9 @@ use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The most limits that may speak of one tool: all are taken from in one transaction, which holds one entry more for the call.
-pub(crate) const MOST: usize = crate::state::MAX_KEYS - 1;
+/// The most limits that may speak of one tool: all are taken from in one transaction, which holds two entries more, of the call and of
+/// its session.
+pub(crate) const MOST: usize = crate::state::MAX_KEYS - 2;
 
 /// One limit that speaks of the tool.
 #[derive(Debug)]
@@ -28,9 +29,9 @@ pub(crate) struct PlannedLimit {
     pub(crate) meter: Meter,
     /// Whether it speaks of every tool.
     pub(crate) of_all_tools: bool,
-    /// What its counters' keys begin with: of the layer, the id and what is counted over which time. Another maximum goes on counting;
-    /// another window or measure begins anew.
-    pub(crate) head: [u8; 16],
+    /// What its counters' keys are told from others' by: of the layer, the id and what is counted over which time. Another maximum goes on
+    /// counting; another window or measure begins anew.
+    pub(crate) purpose: [u64; 2],
     on_exceed: Verdict,
     mode: Enforcement,
 }
@@ -43,10 +44,7 @@ impl PlannedLimit {
             hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
             hash.update(part);
         }
-        let mut head = [0; 16];
-        for (to, from) in head.iter_mut().zip(hash.finalize()) {
-            *to = from;
-        }
+        let hash: [u8; 32] = hash.finalize().into();
         Self {
             id: Arc::from(format!("{}/{}", layer.name, limit.id())),
             kind: limit.kind,
@@ -54,7 +52,7 @@ impl PlannedLimit {
             measure: limit.measure.clone(),
             meter: limit.meter,
             of_all_tools: limit.is_of_all_tools(),
-            head,
+            purpose: two_words(&hash),
             on_exceed: limit.on_exceed,
             mode: layers.mode(&layer.policy),
         }
@@ -102,6 +100,12 @@ impl PlannedLimit {
             _ => self.mode,
         }
     }
+}
+
+/// The first half of a hash.
+pub(crate) fn two_words(hash: &[u8; 32]) -> [u64; 2] {
+    let mut words = hash.chunks_exact(8).map(|word| word.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte)));
+    [(); 2].map(|()| words.next().unwrap_or_default())
 }
 
 /// The value at `path`.

@@ -23,4 +23,4 @@ pub use plan::ToolPlan;
 pub use settings::{FailMode, RecordLevel, RecordSettings, RecordSync};
 pub use tool::ScopeVerdict;
 
-pub(crate) use limited::{Hit, PlannedLimit, Why, limited, stop};
+pub(crate) use limited::{Hit, PlannedLimit, Why, limited, stop, two_words};

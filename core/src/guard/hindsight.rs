@@ -166,7 +166,9 @@ impl Hindsight {
         let runs = undecidable.is_none() && second.effect == Effect::Run;
         if ran || runs {
             let items = tool.items();
-            memory.sessions.decided(&context.session, items.tool, &items.tags, now)?;
+            if !held.as_ref().is_some_and(|held| held.remembered) {
+                memory.sessions.decided(&context.session, items.tool, &items.tags, now)?;
+            }
             let session = Arc::clone(&context.session);
             self.open.insert(record.action_id.0, Open { tool: Arc::clone(tool), session, held });
         }

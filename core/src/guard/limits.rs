@@ -7,24 +7,36 @@ use super::memory::Recall;
 use super::{Guard, Tool};
 use crate::call::CallContext;
 use crate::clock::UnixNanos;
-use crate::decide::{Decision, Effect, Hit, PlannedLimit, Why, limited, stop};
+use crate::decide::{Decision, Effect, Hit, PlannedLimit, Why, limited, stop, two_words};
 use crate::ledger::Outcome;
 use crate::limits::{Held, Unreadable, Window, Words};
 use crate::policy::{LimitKind, Measure, Per};
+use crate::session::Sessions;
 use crate::state::{Entry, Key, Kind, Presence, State, StateError};
 use crate::value::Value;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::Arc;
 
 /// How long an open call is remembered that nobody completes: then its id may mean another one.
 const OPEN_CALL: i64 = 24 * 3600 * 1_000_000_000;
 
+/// What the entry of a call holds while it is open; 0 once it is not.
+const OPEN: u64 = 1;
+/// The same, where the call is in its session's facts with it.
+const OPEN_AND_REMEMBERED: u64 = 2;
+
+/// Limits of a tool that are kept off the heap on the way of a call.
+const FEW: usize = 4;
+
 /// What one call has taken from limits.
 #[derive(Debug)]
 pub(super) struct Reservation {
-    leases: Vec<Lease>,
+    leases: SmallVec<[Lease; FEW]>,
     /// The entry that says the call is open, where it has an id.
     call: Option<Key>,
+    /// Whether the call is in its session's facts already.
+    pub(super) remembered: bool,
 }
 
 /// What it has taken from one of them.
@@ -54,7 +66,7 @@ pub(super) struct Counted<'a> {
 impl Guard {
     /// Takes what `call` needs from every limit of its tool if it may run by `decision` and by all of them; otherwise takes
     /// nothing. What comes back is the decision with what the limits say. Limits that ask, and that people `agreed` to pass, stop
-    /// nothing.
+    /// nothing. A call that may run is remembered in its session with the same transaction, unless that is somebody's sub-agent's.
     pub(super) fn reserve<'d>(
         &self,
         call: &Counted<'_>,
@@ -92,12 +104,13 @@ impl Guard {
             let why: Arc<str> = Arc::from(error.to_string());
             limits.iter().map(|limit| Hit { limit, why: Why::Unknown(Arc::clone(&why)) }).collect::<Vec<_>>()
         };
-        let state = match recall.memory() {
-            Ok(memory) => &*memory.state,
+        let memory = match recall.memory() {
+            Ok(memory) => memory,
             Err(error) => return (limited(decision, &unknown(&error.message()), asked), None),
         };
-        let mut keys = Vec::with_capacity(limits.len() + 1);
-        let mut claims = Vec::with_capacity(limits.len());
+        let state = &*memory.state;
+        let mut keys = SmallVec::<[Key; FEW + 2]>::new();
+        let mut claims = SmallVec::<[Claim; FEW]>::new();
         for (place, limit) in limits.iter().enumerate() {
             let cost = call.tool.spec().cost_micro_usd;
             let key = self.key_of(state, limit, call);
@@ -111,55 +124,72 @@ impl Guard {
         }
         let open = open_call(state, call);
         keys.extend(open);
-        let runs = decision.effect == Effect::Run;
+        let may_run = take.is_some() && decision.effect == Effect::Run;
+        if may_run {
+            keys.push(memory.sessions.facts_key(&call.context.session));
+        }
+        let failed = hits.len();
         let mut asking = Asking { limits, claims: &claims, keys: &keys, open, now: call.now.0, hits };
-        let done = state.transaction(&keys, call.now, |entries| {
-            if asking.is_open(entries) {
-                return Ok(Some(None));
+        let mut transaction = |keys: &[Key], remember: bool| {
+            asking.hits.truncate(failed);
+            state.transaction(keys, call.now, |entries| {
+                let (entries, facts) = match entries.split_last_mut() {
+                    Some((facts, others)) if remember => (others, Some(facts)),
+                    _ => (entries, None),
+                };
+                if let Some(remembered) = asking.open_already(entries) {
+                    return Ok(Some(Reservation { leases: SmallVec::new(), call: open, remembered }));
+                }
+                asking.ask(entries);
+                if let Some(agreed) = take {
+                    asking.hits.retain(|hit| !(hit.asks(asked) && agreed.contains(&hit.limit.id)));
+                }
+                if may_run && !stop(&asking.hits, asked) {
+                    let items = call.tool.items();
+                    let decided = |entry| Sessions::decided_in(entry, items.tool, &items.tags);
+                    let remembered = facts.map_or(Ok(false), decided)?;
+                    return Ok(Some(Reservation { leases: asking.take(entries, remembered)?, call: open, remembered }));
+                }
+                if take.is_some() {
+                    asking.take_lost(entries)?;
+                }
+                Ok(None)
+            })
+        };
+        let done = match (transaction(&keys, may_run), keys.split_last()) {
+            // the limits' counters may have their room though the session gets none
+            (Err(StateError::Full(_) | StateError::Io { .. }), Some((_, limits_alone))) if may_run => {
+                transaction(limits_alone, false)
             }
-            asking.ask(entries);
-            if let Some(agreed) = take {
-                asking.hits.retain(|hit| !(hit.asks(asked) && agreed.contains(&hit.limit.id)));
-            }
-            if take.is_some() && runs && !stop(&asking.hits, asked) {
-                return asking.take(entries).map(|leases| Some(Some(leases)));
-            }
-            if take.is_some() {
-                asking.take_lost(entries)?;
-            }
-            Ok(None)
-        });
+            (done, _) => done,
+        };
         match done {
-            // a call that was counted before and is not completed: nothing is counted twice
-            Ok(Some(None)) => (decision, Some(Box::new(Reservation { leases: Vec::new(), call: open }))),
-            Ok(Some(Some(leases))) => {
-                (limited(decision, &asking.hits, asked), Some(Box::new(Reservation { leases, call: open })))
-            }
-            Ok(None) => (limited(decision, &asking.hits, asked), None),
+            Ok(held) => (limited(decision, &asking.hits, asked), held.map(Box::new)),
             Err(error) => (limited(decision, &unknown(&error), asked), None),
         }
     }
 
     /// The key of a limit's counter for all calls of this context; `None` of one that is kept apart by tool or argument.
     pub(super) fn standing_key(&self, state: &State, limit: &PlannedLimit, context: &CallContext) -> Option<Key> {
-        let head = &limit.head[..];
         let kind = kind_of(limit);
         // calls without a run, an agent or a user are counted as those of one
         let one = |text: Option<&str>| match text {
-            Some(text) => state.key(kind, &[head, text.as_bytes()]),
-            None => state.key(kind, &[head]),
+            Some(text) => state.key(kind, &[text.as_bytes()]),
+            None => state.key(kind, &[]),
         };
-        Some(match &limit.per {
+        let session = || state.key_of_text(Kind::Session, &context.session);
+        let scope = match &limit.per {
             Per::Home => one(None),
-            Per::Session => one(Some(&context.session)),
+            Per::Session => session(),
             Per::Run => match &context.run {
-                Some(run) => state.key(kind, &[head, context.session.as_bytes(), run.as_bytes()]),
-                None => one(Some(&context.session)),
+                Some(run) => state.key(kind, &[context.session.as_bytes(), run.as_bytes()]),
+                None => session(),
             },
             Per::Agent => one(context.agent.as_deref().or(self.agent.as_deref())),
             Per::User => one(context.user.as_ref().map(|user| &*user.id)),
             Per::Tool | Per::Argument(_) | Per::SameCall => return None,
-        })
+        };
+        Some(scope.used_for(kind, limit.purpose))
     }
 
     /// The key of a limit's counter for this call.
@@ -167,16 +197,17 @@ impl Guard {
         if let Some(key) = self.standing_key(state, limit, call.context) {
             return Ok(key);
         }
-        let head = &limit.head[..];
         let kind = kind_of(limit);
-        Ok(match &limit.per {
-            Per::Argument(path) => state.key(kind, &[head, PlannedLimit::apart(path, call.value)?.as_bytes()]),
-            Per::SameCall => state.key(kind, &[head, call.context.session.as_bytes(), call.digest]),
+        let scope = match &limit.per {
+            Per::Argument(path) => state.key(kind, &[PlannedLimit::apart(path, call.value)?.as_bytes()]),
+            // the digest is keyed, and spreads the many calls of one session over all shards
+            Per::SameCall => state.key_of_text(Kind::Session, &call.context.session).with_hash(two_words(call.digest)),
             _ => {
                 let spec = call.tool.spec();
-                state.key(kind, &[head, spec.source.as_bytes(), spec.name.as_bytes()])
+                state.key(kind, &[spec.source.as_bytes(), spec.name.as_bytes()])
             }
-        })
+        };
+        Ok(scope.used_for(kind, limit.purpose))
     }
 
     /// Ends what a call holds: gives all of it back if its body did not run, else puts what it cost in the place of the estimate.
@@ -243,8 +274,13 @@ struct Asking<'p> {
 }
 
 impl Asking<'_> {
-    fn is_open(&self, entries: &[Entry<'_>]) -> bool {
-        self.open.is_some() && entries.last().is_some_and(|entry| entry.known() && entry.get(0) == 1)
+    /// Of a call that was counted before and is not completed, so that nothing is counted twice: whether its session knows of it.
+    fn open_already(&self, entries: &[Entry<'_>]) -> Option<bool> {
+        let entry = self.open.and(entries.last()).filter(|entry| entry.known())?;
+        match entry.get(0) {
+            0 => None,
+            word => Some(word == OPEN_AND_REMEMBERED),
+        }
     }
 
     /// Asks every limit; none is taken from.
@@ -278,8 +314,8 @@ impl Asking<'_> {
     }
 
     /// Takes from every limit, also from one that is exceeded and stops nothing.
-    fn take(&self, entries: &mut [Entry<'_>]) -> Result<Vec<Lease>, StateError> {
-        let mut leases = Vec::with_capacity(self.claims.len());
+    fn take(&self, entries: &mut [Entry<'_>], remembered: bool) -> Result<SmallVec<[Lease; FEW]>, StateError> {
+        let mut leases = SmallVec::new();
         for ((claim, entry), key) in self.claims.iter().zip(entries.iter_mut()).zip(self.keys) {
             let Some(limit) = self.limits.get(claim.limit) else { continue };
             let lost = entry.presence() == Presence::Evicted;
@@ -292,7 +328,7 @@ impl Asking<'_> {
         }
         if let (Some(_), Some(entry)) = (self.open, entries.last_mut()) {
             entry.resize(1)?;
-            entry.set(0, 1)?;
+            entry.set(0, if remembered { OPEN_AND_REMEMBERED } else { OPEN })?;
             entry.expire_at(Some(UnixNanos(self.now.saturating_add(OPEN_CALL))));
         }
         Ok(leases)

@@ -142,7 +142,7 @@ impl Guard {
         decision: &mut Cow<'_, Decision>,
         held: &mut Option<Box<Reservation>>,
     ) {
-        if decision.effect != Effect::Run {
+        if decision.effect != Effect::Run || held.as_ref().is_some_and(|held| held.remembered) {
             return;
         }
         let remembered = match recall.memory() {

@@ -124,6 +124,13 @@ impl<'e, 't> FactsEntry<'e, 't> {
         Ok(Some(Self { entry }))
     }
 
+    /// Counts a call of a tool with tags.
+    pub(super) fn call(&mut self, tool: Item, tags: &[Item]) -> Result<(), StateError> {
+        self.count(Counter::Calls, 1)?;
+        self.add(tool, 1)?;
+        tags.iter().try_for_each(|tag| self.add(*tag, 1))
+    }
+
     pub(super) fn count(&mut self, counter: Counter, more: u64) -> Result<(), StateError> {
         self.raise(counter as usize, more)
     }

@@ -32,6 +32,16 @@ use std::sync::Arc;
 /// How many links from a sub-agent up are followed; a longer chain is not known.
 const MAX_LINKS: usize = 16;
 
+/// The entries of one session.
+#[derive(Debug, Clone, Copy)]
+#[repr(u64)]
+enum Part {
+    Facts = 1,
+    Heard = 2,
+    Known = 3,
+    Link = 4,
+}
+
 /// Under which keys texts are hashed: a home's own, so that nobody can guess a text from its hash.
 #[derive(Debug, Clone, Copy)]
 pub struct Secrets {
@@ -126,11 +136,24 @@ impl Sessions {
     /// # Errors
     /// It is not remembered: the caller must not let the call run as if it were.
     pub fn decided(&self, session: &str, tool: Item, tags: &[Item], now: UnixNanos) -> Result<(), StateError> {
-        self.change(session, now, |facts| {
-            facts.count(Counter::Calls, 1)?;
-            facts.add(tool, 1)?;
-            tags.iter().try_for_each(|tag| facts.add(*tag, 1))
-        })
+        self.change(session, now, |facts| facts.call(tool, tags))
+    }
+
+    /// The entry of a session's own facts, for [`Sessions::decided_in`].
+    pub(crate) fn facts_key(&self, session: &str) -> Key {
+        self.key(session, Part::Facts)
+    }
+
+    /// As [`Sessions::decided`], in a transaction of the caller's. `false`: nothing is remembered, for the session is somebody's
+    /// sub-agent, whose facts lie elsewhere.
+    ///
+    /// # Errors
+    /// It is not remembered.
+    pub(crate) fn decided_in(entry: &mut Entry<'_>, tool: Item, tags: &[Item]) -> Result<bool, StateError> {
+        match FactsEntry::begin(entry)? {
+            Some(mut facts) => facts.call(tool, tags).map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// Marks a session with a tag, as if a call with it had been decided to run.
@@ -160,7 +183,7 @@ impl Sessions {
     /// It is not remembered, so what it said counts as not said.
     pub fn heard(&self, session: &str, text: &str, now: UnixNanos) -> Result<(), StateError> {
         let root = self.root(session, now)?;
-        self.state.transaction(&[self.key(&root, b"heard")], now, |entries| {
+        self.state.transaction(&[self.key(&root, Part::Heard)], now, |entries| {
             let [entry] = entries else { return Err(StateError::Misuse("one key, another number of entries")) };
             let mut heard = Heard::from_words(&all(entry));
             if heard.add(self.secrets.base, text) { store(entry, heard.to_words()) } else { Ok(()) }
@@ -183,7 +206,7 @@ impl Sessions {
             return Ok(());
         }
         let root = self.root(session, now)?;
-        self.state.transaction(&[self.key(&root, b"known")], now, |entries| {
+        self.state.transaction(&[self.key(&root, Part::Known)], now, |entries| {
             let [entry] = entries else { return Err(StateError::Misuse("one key, another number of entries")) };
             let mut words = all(entry);
             let mut changed = false;
@@ -204,7 +227,7 @@ impl Sessions {
         if root == session || self.root(session, now)? != session {
             return Ok(());
         }
-        let keys = [self.key(session, b"link"), self.key(session, b"facts"), self.key(&root, b"facts")];
+        let keys = [self.key(session, Part::Link), self.key(session, Part::Facts), self.key(&root, Part::Facts)];
         self.state.transaction(&keys, now, |entries| {
             let [link, own, parents] = entries else {
                 return Err(StateError::Misuse("three keys, another number of entries"));
@@ -240,8 +263,8 @@ impl Sessions {
         })
     }
 
-    fn key(&self, session: &str, what: &[u8]) -> Key {
-        self.state.key(Kind::Session, &[what, session.as_bytes()])
+    fn key(&self, session: &str, part: Part) -> Key {
+        self.state.key_of_text(Kind::Session, session).used_for(Kind::Session, [0, part as u64])
     }
 
     /// Changes the facts that `session` has part in.
@@ -252,7 +275,7 @@ impl Sessions {
         mut work: impl FnMut(&mut FactsEntry<'_, '_>) -> Result<(), StateError>,
     ) -> Result<(), StateError> {
         let mut attempt = |session: &str| {
-            self.state.transaction(&[self.key(session, b"facts")], now, |entries| {
+            self.state.transaction(&[self.key(session, Part::Facts)], now, |entries| {
                 let [entry] = entries else { return Err(StateError::Misuse("one key, another number of entries")) };
                 match FactsEntry::begin(entry)? {
                     Some(mut facts) => work(&mut facts).map(|()| true),
@@ -271,7 +294,7 @@ impl Sessions {
     fn root(&self, session: &str, now: UnixNanos) -> Result<String, StateError> {
         let mut root = session.to_owned();
         for _ in 0..MAX_LINKS {
-            let keys = [self.key(&root, b"facts"), self.key(&root, b"link")];
+            let keys = [self.key(&root, Part::Facts), self.key(&root, Part::Link)];
             let up = self.state.transaction(&keys, now, |entries| {
                 let [facts, link] = entries else {
                     return Err(StateError::Misuse("two keys, another number of entries"));

@@ -2,7 +2,7 @@
 
 use super::facts::{Counter, SessionFacts};
 use super::heard::Heard;
-use super::{Sessions, all, known};
+use super::{Part, Sessions, all, known};
 use crate::clock::UnixNanos;
 use crate::condition::{SessionView, Unknown};
 use crate::state::{Presence, StateError};
@@ -35,11 +35,11 @@ impl<'s> View<'s> {
 
     pub(super) fn facts(&self) -> Result<&SessionFacts, Unknown> {
         let read = || {
-            let facts = SessionFacts::from_words(self.read(self.session, b"facts")?);
+            let facts = SessionFacts::from_words(self.read(self.session, Part::Facts)?);
             if !facts.is_linked() {
                 return Ok(facts);
             }
-            let facts = SessionFacts::from_words(self.read(self.root()?, b"facts")?);
+            let facts = SessionFacts::from_words(self.read(self.root()?, Part::Facts)?);
             // it was linked between the two looks
             if facts.is_linked() { Err(Unknown) } else { Ok(facts) }
         };
@@ -52,8 +52,8 @@ impl<'s> View<'s> {
     }
 
     /// The words of one entry; none where nothing was ever held.
-    fn read(&self, session: &str, what: &[u8]) -> Result<Vec<u64>, Unknown> {
-        let key = self.sessions.key(session, what);
+    fn read(&self, session: &str, part: Part) -> Result<Vec<u64>, Unknown> {
+        let key = self.sessions.key(session, part);
         let read = self.sessions.state.transaction(&[key], self.now, |entries| {
             let [entry] = entries else { return Err(StateError::Misuse("one key, another number of entries")) };
             Ok((entry.presence(), all(entry)))
@@ -76,12 +76,12 @@ impl SessionView for View<'_> {
     }
 
     fn said(&self, text: &str) -> Result<bool, Unknown> {
-        let heard = self.heard.get_or_init(|| Ok(Heard::from_words(&self.read(self.root()?, b"heard")?)));
+        let heard = self.heard.get_or_init(|| Ok(Heard::from_words(&self.read(self.root()?, Part::Heard)?)));
         heard.as_ref().map(|heard| heard.said(self.sessions.secrets.base, text)).map_err(|unknown| *unknown)
     }
 
     fn known(&self, text: &str) -> Result<bool, Unknown> {
-        let held = self.known.get_or_init(|| self.read(self.root()?, b"known"));
+        let held = self.known.get_or_init(|| self.read(self.root()?, Part::Known));
         let held = held.as_ref().map_err(|unknown| *unknown)?;
         Ok(known::comparable(text).is_some_and(|text| held.contains(&self.sessions.secrets.hash(3, &text))))
     }
