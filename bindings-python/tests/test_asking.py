@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import counterseal as cs
 import pytest
+from conftest import PATIENCE, until, until_async
 from counterseal.testing import TestEngine, engine
 
 POLICY: dict[str, Any] = {
@@ -71,13 +72,6 @@ def called(kind: str, *args: object, **kwargs: object) -> tuple[object, ...]:
 
 
 KINDS = ["function", "coroutine", "generator"]
-
-
-def until(done: Callable[[], object]) -> Any:
-    """Looks again and again; the test's own time limit ends what never comes."""
-    while not (found := done()):
-        pass
-    return found
 
 
 def open_questions(home: str | Path) -> list[dict[str, Any]]:
@@ -269,8 +263,7 @@ def test_an_approver_that_is_none_is_refused(home: Path) -> None:
 def test_time_that_runs_out_is_an_exception_of_its_own() -> None:
     async def program(test: TestEngine) -> None:
         calling = asyncio.ensure_future(cs.guard_tool("refund", refund_async)(400.0))
-        while not open_questions(test.home):
-            await asyncio.sleep(0)
+        await until_async(lambda: open_questions(test.home))
         test.advance(601)
         with pytest.raises(cs.ApprovalTimeout):
             await calling
@@ -295,16 +288,13 @@ def test_a_cancelled_task_leaves_its_question_to_the_next_like_call() -> None:
     async def program(test: TestEngine) -> None:
         tool = cs.guard_tool("refund", refund_async)
         calling = asyncio.ensure_future(tool(400.0))
-        while not open_questions(test.home):
-            await asyncio.sleep(0)
+        await until_async(lambda: open_questions(test.home))
         calling.cancel()
         await asyncio.gather(calling, return_exceptions=True)
-        while open_questions(test.home)[0]["events"] == []:
-            await asyncio.sleep(0)
-        assert open_questions(test.home)[0]["events"][-1]["event"] == "left"
+        (left,) = await until_async(lambda: open_questions(test.home)[0]["events"])
+        assert left["event"] == "left"
         again = asyncio.ensure_future(tool(400.0, "another id"))
-        while open_questions(test.home)[0]["events"][-1]["event"] != "resumed":
-            await asyncio.sleep(0)
+        await until_async(lambda: open_questions(test.home)[0]["events"][-1]["event"] == "resumed")
         assert len(open_questions(test.home)) == 1
         again.cancel()
         await asyncio.gather(again, return_exceptions=True)
@@ -318,7 +308,7 @@ def test_a_blocking_approver_does_not_stop_the_loop() -> None:
     ticked = threading.Event()
 
     def approver(call: cs.ApprovalCall) -> bool:
-        return ticked.wait(60)
+        return ticked.wait(PATIENCE)
 
     async def program() -> None:
         calling = asyncio.ensure_future(cs.guard_tool("refund", refund_async)(400.0))
@@ -356,16 +346,32 @@ with cs.session("conv"):
 """
 
 
-def waiting_process(home: Path, request: str) -> subprocess.Popen[str]:
-    arguments = [sys.executable, "-c", WAITING, json.dumps(POLICY), str(home), request]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+Waiting = Callable[[Path, str], subprocess.Popen[str]]
 
 
-def test_killed_while_people_are_asked_the_next_process_takes_up_the_same_question(home: Path) -> None:
+@pytest.fixture
+def waiting_process() -> Iterator[Waiting]:
+    """Starts programs that wait for people; none outlives the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(home: Path, request: str) -> subprocess.Popen[str]:
+        arguments = [sys.executable, "-c", WAITING, json.dumps(POLICY), str(home), request]
+        started.append(subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_killed_while_people_are_asked_the_next_process_takes_up_the_same_question(
+    home: Path, waiting_process: Waiting
+) -> None:
     first = waiting_process(home, "r-1")
     (asked,) = until(lambda: open_questions(home))
     first.kill()
-    first.communicate()
+    first.wait(PATIENCE)
     second = waiting_process(home, "r-2")
     until(lambda: [event["event"] for event in open_questions(home)[0]["events"]] == ["resumed"])
     assert len(open_questions(home)) == 1
@@ -380,23 +386,21 @@ def test_killed_while_people_are_asked_the_next_process_takes_up_the_same_questi
         "--home",
         str(home),
     ]
-    answered = subprocess.run(command, capture_output=True, text=True, check=False)
+    answered = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert answered.returncode == 0, answered.stderr
-    assert second.communicate()[0] == "(400.0, 'r-2')\n"
+    assert second.communicate(timeout=PATIENCE)[0] == "(400.0, 'r-2')\n"
     assert [event["event"] for event in open_questions(home)[0]["events"]] == ["resumed", "answered", "claimed"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_an_interrupt_ends_the_wait_and_leaves_the_question(home: Path) -> None:
+def test_an_interrupt_ends_the_wait_and_leaves_the_question(home: Path, waiting_process: Waiting) -> None:
     waiting = waiting_process(home, "r-1")
     until(lambda: open_questions(home))
     waiting.send_signal(signal.SIGINT)
-    assert "KeyboardInterrupt" in waiting.communicate()[1]
+    assert "KeyboardInterrupt" in waiting.communicate(timeout=PATIENCE)[1]
     assert [event["event"] for event in open_questions(home)[0]["events"]] in ([], ["left"])
-    second = waiting_process(home, "r-2")
+    waiting_process(home, "r-2")
     until(lambda: [event["event"] for event in open_questions(home)[0]["events"]][-1:] == ["resumed"])
-    second.kill()
-    second.communicate()
 
 
 def test_a_thousand_coroutines_wait_without_a_thread_each() -> None:
@@ -404,8 +408,7 @@ def test_a_thousand_coroutines_wait_without_a_thread_each() -> None:
         tool = cs.guard_tool("refund", refund_async)
         before = len(os.listdir("/proc/self/task"))
         calls = [asyncio.ensure_future(tool(400.0)) for _ in range(1000)]
-        while len(open_questions(test.home)) < 1000:
-            await asyncio.sleep(0.01)
+        await until_async(lambda: len(open_questions(test.home)) >= 1000)
         # the desk, the ledger's writer, and the one that wakes the loop
         assert len(os.listdir("/proc/self/task")) - before <= 3
         for call in calls:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import counterseal as cs
 import pytest
-from conftest import broken_disk
+from conftest import broken_disk, until
 from counterseal.testing import TestEngine, engine
 
 POLICY = {
@@ -43,12 +43,6 @@ def test_durable_calls_of_a_loop_need_no_executor() -> None:
         assert asyncio.run(program()) == list(range(MANY))
         assert asyncio.run(program()) == list(range(MANY))
         assert [one.outcome for one in test.decisions] == ["success"] * 2 * MANY
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Looks again and again; the test's own time limit ends what never comes."""
-    while not done():
-        pass
 
 
 def ledger_health(what: str) -> int:
