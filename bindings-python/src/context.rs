@@ -129,7 +129,7 @@ impl Context {
 impl Context {
     /// A context within `outer`, or within the process's own session.
     #[new]
-    #[pyo3(signature = (outer, *, session=None, user=None, verified_by=None, user_text=None, parent=None, run=None, annotations=None, replay=None))]
+    #[pyo3(signature = (outer, *, session=None, user=None, verified_by=None, user_text=None, parent=None, run=None, annotations=None, replay=None, call_id=None))]
     #[expect(clippy::too_many_arguments, reason = "by keyword, from the package's own functions")]
     fn new(
         py: Python<'_>,
@@ -142,6 +142,7 @@ impl Context {
         run: Option<&str>,
         annotations: Option<&Bound<'_, PyDict>>,
         replay: Option<Py<PyAny>>,
+        call_id: Option<&str>,
     ) -> PyResult<Self> {
         let mut inner = match outer {
             Some(outer) => outer.get().inner.clone(),
@@ -163,6 +164,8 @@ impl Context {
         if let Some(run) = run {
             inner.run = Some(run.into());
         }
+        // the id of one call, and not of those that its body makes
+        inner.call_id = call_id.map(Arc::from);
         if let Some(more) = annotations {
             let all = match &annotated {
                 Some(before) => before.bind(py).copy()?,

@@ -24,6 +24,8 @@ pub(crate) struct Engine {
     pub(crate) generation: u64,
     /// The program's own approver; without one answers come from outside, where anybody can be asked at all.
     pub(crate) approver: Option<Py<PyAny>>,
+    /// Whether a framework's own way to ask people is used where a call is made in a run of one.
+    pub(crate) native: bool,
 }
 
 static RUNNING: ArcSwapOption<Engine> = ArcSwapOption::const_empty();
@@ -64,7 +66,7 @@ impl PyEngine {
     #[new]
     #[expect(clippy::too_many_arguments, reason = "one keyword of Python for each setting")]
     #[pyo3(signature = (
-        *, policy, home, agent, mode, require_policy, manual_clock, checkpoints=None, asks=false, approver=None,
+        *, policy, home, agent, mode, require_policy, manual_clock, checkpoints=None, asks=false, approver=None, native=false,
     ))]
     fn new(
         py: Python<'_>,
@@ -77,6 +79,7 @@ impl PyEngine {
         checkpoints: Option<PathBuf>,
         asks: bool,
         approver: Option<Py<PyAny>>,
+        native: bool,
     ) -> PyResult<Self> {
         let layers = policy.map(|policy| Layer { name: Arc::from("local"), policy: Arc::clone(&policy.inner) });
         let options = Options { enforcement: mode.and_then(enforcement), require_policy };
@@ -102,7 +105,7 @@ impl PyEngine {
             fits_tools(&guard).map_err(|error| raised(py, &error))?;
         }
         let generation = NUMBERED.fetch_add(1, Ordering::AcqRel) + 1;
-        Ok(Self { inner: Arc::new(Engine { guard, generation, approver }) })
+        Ok(Self { inner: Arc::new(Engine { guard, generation, approver, native }) })
     }
 
     /// Puts this engine in force and returns the one before it.

@@ -1,13 +1,16 @@
 //! Permission that holds once a wait is over, as Python carries it from before the wait to after it: for the disk, or for people.
 
 use crate::by_name;
+use crate::decision::action_text;
 use crate::declared::Declared;
 use crate::engine::Engine;
 use crate::errors::{contained, denied, raised};
 use crate::outside;
 use crate::question;
 use crate::ticket::{Ticket, forks, of_parent};
+use counterseal::approval::desk::Wait;
 use counterseal::guard::{Admission, Asking, PendingSync, Resumed};
+use counterseal::ledger::ActionId;
 use counterseal::value::{self, Value};
 use counterseal::{Error, ErrorCode};
 use pyo3::prelude::*;
@@ -33,8 +36,18 @@ pub(crate) struct Pending {
     named: Named,
     /// The program's own approver, of a call that waits for people.
     approver: Option<Py<PyAny>>,
-    asks: bool,
+    /// The question, of a call that waits for people: for as long as this is there, however the call went on.
+    asked: Option<Asked>,
     edited: Option<Edited>,
+}
+
+/// What stays of a question.
+#[derive(Debug)]
+struct Asked {
+    wait: Wait,
+    action_id: ActionId,
+    canonical: Arc<[u8]>,
+    native: bool,
 }
 
 /// The arguments of a call that was decided by name.
@@ -66,7 +79,7 @@ impl Pending {
             forks: forks(),
             named,
             approver: None,
-            asks: false,
+            asked: None,
             edited: None,
         }
     }
@@ -74,18 +87,23 @@ impl Pending {
     pub(crate) fn people(py: Python<'_>, asking: Box<Asking>, engine: &Engine, named: Named) -> Self {
         Self {
             tool: asking.tool().spec().name.clone(),
+            asked: Some(Asked {
+                wait: asking.waiting().clone(),
+                action_id: asking.action_id(),
+                canonical: Arc::clone(asking.canonical()),
+                native: engine.native,
+            }),
             state: Mutex::new(State::People(asking)),
             forks: forks(),
             named,
             approver: engine.approver.as_ref().map(|approver| approver.clone_ref(py)),
-            asks: true,
             edited: None,
         }
     }
 
     /// Whether people are asked.
     pub(crate) const fn is_question(&self) -> bool {
-        self.asks
+        self.asked.is_some()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -117,7 +135,7 @@ impl Pending {
         if self.forks != forks() {
             return Err(of_parent(py));
         }
-        if !self.asks {
+        if self.asked.is_none() {
             self.wait(py)?;
         }
         // Where reading raises, the program is interrupted: the call is given up, and a question is left open.
@@ -178,7 +196,13 @@ impl Pending {
     /// Whether people are asked; otherwise the disk is waited for.
     #[getter]
     const fn asks(&self) -> bool {
-        self.asks
+        self.asked.is_some()
+    }
+
+    /// Whether a framework's own way to ask is to be used where the call is made in a run of one.
+    #[getter]
+    fn native(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.native)
     }
 
     /// What tells the calls that wait for one disk from those that wait for another.
@@ -195,7 +219,7 @@ impl Pending {
         if self.forks != forks() {
             return Err(of_parent(py));
         }
-        if self.asks {
+        if self.asked.is_some() {
             let wait = match &*self.state() {
                 State::People(asking) => asking.waiting().clone(),
                 _ => return Ok(()),
@@ -272,19 +296,26 @@ impl Pending {
     /// Whether the question has ended.
     #[getter]
     fn settled(&self) -> bool {
-        match &*self.state() {
-            State::People(asking) => asking.waiting().is_settled(),
-            _ => true,
-        }
+        self.asked.as_ref().is_none_or(|asked| asked.wait.is_settled())
     }
 
     /// The approval's id; `None` until the home has it.
     #[getter]
     fn approval(&self) -> Option<String> {
-        match &*self.state() {
-            State::People(asking) => asking.approval().map(|id| id.to_string()),
-            _ => None,
-        }
+        self.asked.as_ref().and_then(|asked| asked.wait.id()).map(|id| id.to_string())
+    }
+
+    /// The id of the call in the ledger; `None` where nobody is asked.
+    #[getter]
+    fn action_id(&self) -> Option<String> {
+        self.asked.as_ref().map(|asked| action_text(asked.wait.action_id().unwrap_or(asked.action_id)))
+    }
+
+    /// How the question ended, by name; `None` until it has, and where it could not be asked.
+    fn ended<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let Some(asked) = &self.asked else { return Ok(None) };
+        let Some(settled) = asked.wait.settled() else { return Ok(None) };
+        question::ended(py, &settled, &asked.canonical)
     }
 
     /// What people are asked, by name.

@@ -1,10 +1,15 @@
 //! The question behind a call that waits for people: what the program's own approver sees and says, and who is woken afterwards.
 
 use crate::decision::action_text;
+use crate::engine;
+use crate::errors::raised;
 use crate::outside;
 use arc_swap::ArcSwapOption;
+use counterseal::approval::desk::Settled;
 use counterseal::approval::{Answer, Consent, Edit, Grant, Person};
 use counterseal::guard::Asking;
+use counterseal::ledger::ActionId;
+use counterseal::ledger::record::scalar::Id;
 use counterseal::{Error, ErrorCode};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -90,6 +95,61 @@ pub(crate) fn described<'py>(py: Python<'py>, asking: &Asking) -> PyResult<Bound
     all.set_item("action_id", action_text(asking.action_id()))?;
     all.set_item("seconds", asking.expires_in().as_secs_f64())?;
     Ok(all)
+}
+
+/// How a question ended: `state`, `decided_by`, `note`, `grant` and `arguments` as JSON texts, the latter as people want them;
+/// `None` where it could not be asked. `canonical` are the arguments as they were.
+pub(crate) fn ended<'py>(py: Python<'py>, settled: &Settled, canonical: &[u8]) -> PyResult<Option<Bound<'py, PyDict>>> {
+    let (Settled::Approved(approval)
+    | Settled::Granted(approval)
+    | Settled::Over(approval)
+    | Settled::UsedUp(approval)) = settled
+    else {
+        return Ok(None);
+    };
+    let consent = approval.consent();
+    let edited = consent.and_then(|consent| consent.edit.as_ref()).and_then(|edit| edit.apply(canonical).ok());
+    let grant = consent.and_then(|consent| consent.grant.as_ref()).and_then(|grant| serde_json::to_string(grant).ok());
+    let answered = approval.last_answer();
+    let all = PyDict::new(py);
+    all.set_item("state", approval.state().as_str())?;
+    all.set_item("decided_by", answered.map(|(by, _)| &*by.id))?;
+    all.set_item("note", answered.and_then(|(_, note)| note.map(|note| &**note)))?;
+    all.set_item("grant", grant)?;
+    all.set_item("edited", edited.is_some())?;
+    all.set_item("arguments", String::from_utf8_lossy(edited.as_deref().unwrap_or(canonical)))?;
+    Ok(Some(all))
+}
+
+/// The calls of processes that are gone, which this one may run, each by name: what to call in which context.
+#[pyfunction]
+pub(crate) fn left_calls(py: Python<'_>) -> PyResult<Vec<Bound<'_, PyDict>>> {
+    let engine = engine::required(py)?;
+    let left = outside::detached(py, || engine.guard.left_calls()).map_err(|error| raised(py, &error))?;
+    let described = left.iter().map(|approval| {
+        let (request, call) = (approval.request(), &approval.request().call);
+        let user = call.requester.as_ref();
+        let all = PyDict::new(py);
+        all.set_item("id", approval.id().to_string())?;
+        all.set_item("source", &*call.source)?;
+        all.set_item("tool_name", &*call.tool)?;
+        all.set_item("arguments", request.arguments.as_ref().map(ToString::to_string))?;
+        all.set_item("call_id", call.call_id.as_deref())?;
+        all.set_item("session", &*call.session)?;
+        all.set_item("run", call.run.as_deref())?;
+        all.set_item("user", user.map(|user| &*user.id))?;
+        all.set_item("verified_by", user.and_then(|user| user.verified_by.as_deref()))?;
+        Ok(all)
+    });
+    described.collect()
+}
+
+/// Makes such a call this process's; whether it still was nobody's.
+#[pyfunction]
+pub(crate) fn take_left(py: Python<'_>, id: &str) -> PyResult<bool> {
+    let engine = engine::required(py)?;
+    let Ok(ActionId(id)) = id.parse::<ActionId>() else { return Ok(false) };
+    outside::detached(py, || engine.guard.take_left(Id(id))).map_err(|error| raised(py, &error))
 }
 
 /// Whoever answers, as the program says.

@@ -136,7 +136,7 @@ impl Tool {
     #[new]
     #[pyo3(signature = (
         name, *, description, parameters, named, constants, rest, hidden, receiver, behind, defaults, tags, risk_of,
-        connector, action, cost_micro_usd,
+        connector, action, cost_micro_usd, keeps_arguments=false,
     ))]
     #[expect(clippy::too_many_arguments, reason = "called by keyword, from one place")]
     fn new(
@@ -156,6 +156,7 @@ impl Tool {
         connector: Option<String>,
         action: Option<String>,
         cost_micro_usd: Option<i64>,
+        keeps_arguments: bool,
     ) -> PyResult<Self> {
         let spec = ToolSpec {
             name,
@@ -168,6 +169,7 @@ impl Tool {
             connector,
             action,
             cost_micro_usd,
+            keeps_arguments,
         };
         let layout = Layout::new(named, constants, rest, hidden, receiver, behind)?;
         let declared = Declared::new(spec, defaults).map_err(|error| raised(py, &error))?;

@@ -52,6 +52,9 @@ pub struct ToolSpec {
     pub action: Option<String>,
     /// What one call is expected to cost, in millionths of a US dollar.
     pub cost_micro_usd: Option<i64>,
+    /// Whether a call that waits for people may be run by another process later: its arguments are kept whole beside the question
+    /// until its outcome is known.
+    pub keeps_arguments: bool,
 }
 
 /// The source of tools that are the program's own functions.

@@ -220,6 +220,49 @@ fn an_answer_given_while_no_process_lived_is_there_at_once() {
 }
 
 #[test]
+fn a_call_that_its_process_left_is_taken_up_by_one_other() {
+    let home = tempfile::tempdir().unwrap();
+    let kept = |guard: &Arc<Guard>| {
+        let spec = ToolSpec { name: "refund".into(), source: PROGRAM_SOURCE.into(), ..ToolSpec::default() };
+        guard.tool(ToolSpec { keeps_arguments: true, ..spec }).unwrap()
+    };
+    let asked = |guard: &Arc<Guard>, context: &CallContext| {
+        let Admission::Ask(asking) = guard.admit(&kept(guard), Ok(&args(400.0, "r-1")), context) else {
+            panic!("people are to be asked")
+        };
+        while asking.approval().is_none() {
+            std::thread::yield_now();
+        }
+        *asking
+    };
+    let first = start(home.path());
+    let asking = asked(&first, &context());
+    let (id, action_id) = (asking.approval().unwrap(), asking.action_id());
+    assert_ne!(asked(&first, &context()).approval(), Some(id), "the same call twice is two questions here too");
+    assert!(first.left_calls().unwrap().is_empty(), "whoever asked still waits");
+    first.close(LONG).unwrap();
+    drop(asking);
+
+    let (second, third) = (start(home.path()), start(home.path()));
+    let left = second.left_calls().unwrap();
+    assert_eq!(left.len(), 2);
+    let call = &left[0].request().call;
+    assert_eq!((left[0].id(), &*call.tool, &*call.session), (id, "refund", "s-1"));
+    let canonical = left[0].request().arguments.as_ref().unwrap().to_string();
+    assert_eq!(canonical, r#"{"amount":400.0,"password":"hunter2-secret","request_id":"r-1"}"#.replace(".0", ""));
+    assert_eq!([second.take_left(id).unwrap(), second.take_left(id).unwrap()], [true, false]);
+    assert_eq!([third.take_left(id).unwrap(), third.left_calls().unwrap().len() == 1], [false, true]);
+    let again = asked(&second, &CallContext { call_id: call.call_id.clone(), ..context() });
+    assert_eq!((again.approval(), again.action_id()), (Some(id), action_id));
+    answer(home.path(), id, "ann", yes());
+    assert!(again.waiting().wait(LONG));
+    run(again.resume(Ok(&args(400.0, "r-1")))).complete(Outcome::Success, &Captured::Nothing);
+    let over = all(home.path()).into_iter().find(|one| one.id() == id).unwrap();
+    assert_eq!(over.request().arguments, None, "kept only until it ran");
+    assert!(over.is_claimed());
+}
+
+#[test]
 fn the_same_call_twice_is_two_approvals() {
     let home = tempfile::tempdir().unwrap();
     let guard = start(home.path());

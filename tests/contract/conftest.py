@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,11 +45,13 @@ class Guarded:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.approver: Any = None
+        self.native = False
 
     def by(self, *rules: dict[str, Any], **more: Any) -> None:
         never = {"id": "never", "tools": ["nothing"], "decision": "deny"}
         policy = {"version": 1, "name": "contract", "rules": [*rules, never], **more}
-        cs.configure(policy=policy, home=self.home, approver=self.approver)
+        mode: Any = "native" if self.native else None
+        cs.configure(policy=policy, home=self.home, approver=self.approver, approval_mode=mode)
 
     def recorded(self) -> list[tuple[str, Any, str, str | None]]:
         """Each decided call in order: tool, arguments, effect, and how it ended."""
@@ -68,6 +71,16 @@ class Guarded:
                 found.append((record["tool"]["name"], arguments, record["effect"], *(outcomes or [None])))
         assert not ended, "a call was completed that nothing decided"
         return found
+
+    def approvals(self) -> list[dict[str, Any]]:
+        cs.flush()
+        return [record for record in cs.Ledger(self.home) if record["kind"] == "approval"]
+
+    def command_line(self, *words: str) -> None:
+        """As another terminal of the same user."""
+        command = [sys.executable, "-m", "counterseal", *words, "--home", str(self.home)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
 
     def call_ids(self) -> list[str | None]:
         cs.flush()

@@ -34,8 +34,8 @@ class Ended:
     answers: list[Answer]
     # the model's last word; `None` where the run waits for a person
     said: str | None
-    # what is asked, where the run waits
-    asked: list[Any] = field(default_factory=list)
+    # what is asked, where the run waits, each with the framework's own name for its place
+    asked: list[tuple[Any, Any]] = field(default_factory=list)
 
 
 FINAL = "that is all"
@@ -65,8 +65,8 @@ class Driver(Protocol):
         `retries` is how often the framework calls a tool again that failed. `thread` names the conversation.
         """
 
-    def resume(self, answer: Any) -> Ended:
-        """Goes on with the run that waits."""
+    def resume(self, answer: Any, place: Any) -> Ended:
+        """Goes on with the run that waits, with an answer to what is asked in that place."""
 
     def ask(self, question: Any) -> Any:
         """Called in a body: leaves it to ask a person, and returns the answer in the run that goes on."""

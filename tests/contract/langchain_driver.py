@@ -77,8 +77,8 @@ class LangChain:
         self._asynchronous = asynchronous
         return self._ended({"messages": [HumanMessage("do it")]})
 
-    def resume(self, answer: Any) -> Ended:
-        return self._ended(Command(resume=answer))
+    def resume(self, answer: Any, place: Any) -> Ended:
+        return self._ended(Command(resume={place: answer}))
 
     def ask(self, question: Any) -> Any:
         return interrupt(question)
@@ -97,5 +97,5 @@ class LangChain:
             for one in messages
             if isinstance(one, ToolMessage)
         ]
-        asked = [one.value for one in state.get("__interrupt__", ())]
+        asked = [(one.value, one.id) for one in state.get("__interrupt__", ())]
         return Ended(answers, None if asked else messages[-1].content, asked)

@@ -149,12 +149,12 @@ def test_a_body_that_asks_a_person_and_is_resumed(driver: Driver, guarded: Guard
     waiting = driver.run(
         [driver.tool(risky), driver.tool(safe)], [first, Call("safe", {}, "s")], asynchronous=False, thread="t"
     )
-    assert (waiting.said, waiting.asked) == (None, [{"amount": 5.0}])
+    assert (waiting.said, [question for question, _ in waiting.asked]) == (None, [{"amount": 5.0}])
     assert sorted((name, outcome) for name, _, _, outcome in guarded.recorded()) == [
         ("risky", "interrupted"),
         ("safe", "success"),
     ]
-    ended = driver.resume("yes")
+    ended = driver.resume("yes", waiting.asked[0][1])
     assert ended.said == FINAL
     assert sorted(ran) == ["entered", "entered", "safe", "yes"]
     assert sorted((name, outcome) for name, _, _, outcome in guarded.recorded()) == [
@@ -309,3 +309,161 @@ def test_a_tool_that_the_policy_cannot_have_meant_does_not_run(driver: Driver, g
     with pytest.raises(cs.ConfigurationError, match="total"):
         driver.run([tool], [Call("transfer", {"to": "x", "amount": 1})], asynchronous=False)
     assert ran.got == []
+
+
+ASK = {"id": "ask", "tools": ["transfer"], "decision": "require_approval", "reason": "a person decides"}
+
+
+def answered(question: dict[str, Any], decision: str, **more: Any) -> dict[str, Any]:
+    """What a screen sends back."""
+    return {"id": question["id"], "decision": decision, "by": "ann", "verified_by": "sso"} | more
+
+
+@pytest.mark.parametrize("decision", ["approve", "deny", "edit"])
+def test_the_framework_asks_in_its_own_way_and_goes_on_with_the_answer(
+    driver: Driver, guarded: Guarded, asynchronous: bool, decision: str
+) -> None:
+    ran = Bodies()
+    guarded.native = True
+    guarded.by(ASK, redact={"keys": ["note"]})
+    call = Call("transfer", {"to": "x", "amount": "5", "note": "hunter2"})
+    waiting = driver.run([driver.tool(body_of(asynchronous, ran))], [call], asynchronous=asynchronous, thread="t")
+    assert (waiting.said, ran.got, guarded.recorded()) == (None, [], [])
+    ((question, place),) = waiting.asked
+    assert (question["tool_name"], question["reason"], question["rules"]) == ("transfer", ASK["reason"], ["local/ask"])
+    assert (question["arguments"]["to"], question["arguments"]["amount"]) == ("x", 5)
+    assert "hunter2" not in str(question)
+    more = {"arguments": {"amount": 2.5}} if decision == "edit" else {"note": "as agreed"}
+    ended = driver.resume(answered(question, decision, **more), place)
+    assert ended.said == FINAL
+    amount = {"approve": 5.0, "edit": 2.5}
+    assert ran.got == ([] if decision == "deny" else [("x", amount[decision], "hunter2")])
+    assert [one.error for one in ended.answers] == [decision == "deny"]
+    assert [(effect, outcome) for _, _, effect, outcome in guarded.recorded()] == [
+        ("refused", "denied") if decision == "deny" else ("run", "success")
+    ]
+    (said,) = [one for one in guarded.approvals() if one.get("decided_by")]
+    assert (said["approval"], said["decided_by"]) == (question["id"], "ann")
+
+
+def test_calls_of_one_turn_are_asked_about_beside_each_other(
+    driver: Driver, guarded: Guarded, asynchronous: bool
+) -> None:
+    ran = Bodies()
+    guarded.native = True
+    guarded.by({**ASK, "when": "args.amount > 1.0"})
+    turn = [Call("transfer", {"to": str(number), "amount": number}, f"c{number}") for number in range(4)]
+    waiting = driver.run([driver.tool(body_of(asynchronous, ran))], turn, asynchronous=asynchronous, thread="t")
+    asked = {question["arguments"]["to"]: (question, place) for question, place in waiting.asked}
+    assert (sorted(asked), sorted(to for to, _, _ in ran.got)) == (["2", "3"], ["0", "1"])
+    question, place = asked["3"]
+    waiting = driver.resume(answered(question, "deny"), place)
+    assert [(one["arguments"]["to"], one["id"]) for one, _ in waiting.asked] == [("2", asked["2"][0]["id"])]
+    ended = driver.resume(answered(asked["2"][0], "approve"), asked["2"][1])
+    assert ended.said == FINAL
+    assert sorted(to for to, _, _ in ran.got) == ["0", "1", "2"]
+    assert sorted((arguments["to"], effect, outcome) for _, arguments, effect, outcome in guarded.recorded()) == [
+        ("0", "run", "success"),
+        ("1", "run", "success"),
+        ("2", "run", "success"),
+        ("3", "refused", "denied"),
+    ]
+
+
+def test_an_answer_counts_for_the_question_that_it_names_alone(
+    driver: Driver, guarded: Guarded, asynchronous: bool
+) -> None:
+    ran = Bodies()
+    guarded.native = True
+    guarded.by(ASK)
+    call = Call("transfer", {"to": "x", "amount": 1})
+    waiting = driver.run([driver.tool(body_of(asynchronous, ran))], [call], asynchronous=asynchronous, thread="t")
+    for wrong in (True, {"decision": "approve"}, {"id": "0" * 32, "decision": "approve"}, {"id": 1}):
+        ((question, place),) = waiting.asked
+        waiting = driver.resume(wrong, place)
+        assert (waiting.said, ran.got) == (None, [])
+        assert [one["id"] for one, _ in waiting.asked] == [question["id"]]
+    ((question, place),) = waiting.asked
+    assert driver.resume(answered(question, "approve"), place).said == FINAL
+    assert len(ran.got) == 1
+    assert len(guarded.recorded()) == 1
+
+
+def test_every_yes_that_a_rule_wants_is_asked_for(driver: Driver, guarded: Guarded, asynchronous: bool) -> None:
+    ran = Bodies()
+    guarded.native = True
+    guarded.by({**ASK, "approval": {"quorum": 2, "approvers": ["ann", "bob", "group:risk"]}})
+    call = Call("transfer", {"to": "x", "amount": 1})
+    waiting = driver.run([driver.tool(body_of(asynchronous, ran))], [call], asynchronous=asynchronous, thread="t")
+    for groups in ([], ["risk"]):
+        ((question, place),) = waiting.asked
+        by = "eve" if groups else "ann"
+        waiting = driver.resume(answered(question, "approve", by=by, groups=groups), place)
+    assert (waiting.said, len(ran.got)) == (FINAL, 1)
+    assert {one["decided_by"] for one in guarded.approvals() if one.get("decided_by")} == {"ann", "eve"}
+
+
+def test_a_retried_call_is_asked_about_again(driver: Driver, guarded: Guarded, asynchronous: bool) -> None:
+    """A yes is good for one run: the second try is a call of its own."""
+    ran = Bodies(ConnectionError("first"))
+    guarded.native = True
+    guarded.by(ASK)
+    call = Call("transfer", {"to": "x", "amount": 1})
+    tool = driver.tool(body_of(asynchronous, ran))
+    waiting = driver.run([tool], [call], asynchronous=asynchronous, thread="t", retries=1)
+    ids = []
+    while waiting.said is None:
+        ((question, place),) = waiting.asked
+        ids.append(question["id"])
+        waiting = driver.resume(answered(question, "approve"), place)
+    outcomes = [outcome for *_, outcome in guarded.recorded()]
+    assert (len(set(ids)), len(ids)) == (len(outcomes), len(outcomes))
+    assert outcomes[-1] == "success"
+    assert len(ran.got) == len(outcomes)
+
+
+def test_a_guarded_function_inside_a_tool_asks_in_the_frameworks_way(driver: Driver, guarded: Guarded) -> None:
+    got: list[float] = []
+
+    @cs.guard(approval_mode="native")
+    def transfer(amount: float) -> str:
+        got.append(amount)
+        return "sent"
+
+    def outer(amount: float) -> str:
+        return transfer(amount)
+
+    guarded.approver = "home"
+    guarded.by(ASK)
+    waiting = driver.run([driver.tool(outer)], [Call("outer", {"amount": 1.0})], asynchronous=False, thread="t")
+    ((question, place),) = waiting.asked
+    assert driver.resume(answered(question, "approve"), place).said == FINAL
+    assert got == [1.0]
+    assert [(name, effect, outcome) for name, _, effect, outcome in guarded.recorded()] == [
+        ("outer", "run", "interrupted"),
+        ("outer", "run", "success"),
+        ("transfer", "run", "success"),
+    ]
+
+
+def test_an_answer_from_another_terminal_holds_too(driver: Driver, guarded: Guarded, asynchronous: bool) -> None:
+    ran = Bodies()
+    guarded.native = True
+    guarded.by(ASK)
+    call = Call("transfer", {"to": "x", "amount": 1})
+    waiting = driver.run([driver.tool(body_of(asynchronous, ran))], [call], asynchronous=asynchronous, thread="t")
+    ((question, place),) = waiting.asked
+    guarded.command_line("approvals", "approve", question["id"], "--yes")
+    assert driver.resume("go on", place).said == FINAL
+    assert len(ran.got) == 1
+    assert len(guarded.recorded()) == 1
+
+
+def test_outside_of_a_run_that_can_stop_the_call_waits(driver: Driver, guarded: Guarded, asynchronous: bool) -> None:
+    ran = Bodies()
+    guarded.native = True
+    guarded.approver = lambda call: True
+    guarded.by(ASK)
+    call = Call("transfer", {"to": "x", "amount": 1})
+    ended = driver.run([driver.tool(body_of(asynchronous, ran))], [call], asynchronous=asynchronous)
+    assert (ended.said, len(ran.got)) == (FINAL, 1)

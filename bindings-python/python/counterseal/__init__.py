@@ -46,6 +46,7 @@ from ._errors import (
 from ._guard import guard, guard_tool, guard_tools
 from ._ledger import Ledger, Verification
 from ._native import Context, Decision, Policy, __version__
+from ._pending import ApprovalOutcome, PendingApproval, resume_pending
 from ._replay import ReplayedError, replay
 from ._session import BudgetState, Session, current_session, log_token_usage
 from ._terminal import terminal_approver
@@ -54,6 +55,7 @@ from ._words import Effect, Enforcement, Verdict
 __all__ = [
     "ApprovalCall",
     "ApprovalDenied",
+    "ApprovalOutcome",
     "ApprovalTimeout",
     "Approved",
     "BudgetExceeded",
@@ -75,6 +77,7 @@ __all__ = [
     "LedgerError",
     "LifecycleError",
     "LimitReachedError",
+    "PendingApproval",
     "Permit",
     "Policy",
     "PolicyDenied",
@@ -102,6 +105,7 @@ __all__ = [
     "health",
     "log_token_usage",
     "replay",
+    "resume_pending",
     "run",
     "session",
     "set_session",

@@ -48,7 +48,7 @@ async def answer_async(pending: _native.Pending, sleep: Callable[[_native.Pendin
     try:
         await asyncio.wait([asked, settled], return_when=asyncio.FIRST_COMPLETED)
         if not settled.done():
-            _say(pending, asked.result())
+            say(pending, asked.result())
             await settled
     finally:
         asked.cancel()
@@ -79,7 +79,7 @@ def _answered(pending: _native.Pending, approver: Any, *, in_loop: bool) -> None
             said = asyncio.run(_awaited(said))
     except Exception as error:
         said = _failed(error)
-    _say(pending, said)
+    say(pending, said)
 
 
 async def _awaited(said: Awaitable[_Answer]) -> _Answer:
@@ -94,7 +94,7 @@ def _failed(error: Exception) -> Denied:
     return Denied(note=f"the approver raised `{type(error).__name__}`")
 
 
-def _say(pending: _native.Pending, said: object) -> None:
+def say(pending: _native.Pending, said: object) -> None:
     if said is True:
         said = Approved()
     elif said is False:
@@ -155,7 +155,7 @@ def _answer_all() -> None:
                 context.run(_answered, pending, pending.approver, in_loop=False)
         except BaseException as error:  # the thread serves others too
             if not pending.settled:
-                _say(pending, _failed(error) if isinstance(error, Exception) else Denied(note="the approver was ended"))
+                say(pending, _failed(error) if isinstance(error, Exception) else Denied(note="the approver was ended"))
         finally:
             with _lock:
                 _questions.popleft()

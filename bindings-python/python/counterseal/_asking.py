@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ._interrupting import _Ask
     from ._signature import Parameter
 
 # Invariant: while this is not empty, one thread waits for what has ended and wakes whoever is in here; it ends, and says so, under
@@ -56,9 +57,43 @@ async def agreed_async(
     return found, args, kwargs
 
 
+def when(pending: _native.Pending, call: Callable[[], object], *, when_asked: bool) -> None:
+    """Has the thread that wakes call `call`, which must not block, once the question has ended or as soon as people are asked."""
+    number = _registered(call)
+    if number is None:
+        raise RuntimeError("nobody can be asked while the interpreter ends")
+    try:
+        pending.wake(number, when_asked=when_asked)
+    except BaseException:
+        _sleepers.pop(number, None)
+        raise
+
+
+async def called(subscribe: Callable[[Callable[[], None]], object]) -> None:
+    """Sleeps until what `subscribe` is given is called, in any thread; not at all on a loop that is not known."""
+    asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
+    loop = None if asyncio is None else asyncio._get_running_loop()
+    if loop is not None:
+        future = loop.create_future()
+        subscribe(_set_result(loop, future))
+        await future
+        return
+    token = None if trio is None else _trio_token(trio)
+    if trio is not None and token is not None:
+        event = trio.Event()
+        subscribe(lambda: token.run_sync_soon(event.set))
+        await event.wait()
+
+
 def passed(pending: _native.Pending, parameters: tuple[Parameter, ...], *values: Any) -> tuple[Any, ...]:
     """Waits in the calling thread; then the values of a guarded function's parameters, as people want them."""
     wait(pending)
+    return values if pending.edited is None else _edited_values(pending, parameters, values)
+
+
+def passed_natively(pending: _native.Pending, parameters: tuple[Parameter, ...], *values: Any) -> tuple[Any, ...]:
+    """As `passed`, in a framework's own way to ask people where there is one."""
+    wait(pending, native=True)
     return values if pending.edited is None else _edited_values(pending, parameters, values)
 
 
@@ -68,17 +103,30 @@ async def passed_async(pending: _native.Pending, parameters: tuple[Parameter, ..
     return values if pending.edited is None else _edited_values(pending, parameters, values)
 
 
-def wait(pending: _native.Pending) -> None:
+async def passed_natively_async(
+    pending: _native.Pending, parameters: tuple[Parameter, ...], *values: Any
+) -> tuple[Any, ...]:
+    """As `passed_natively`, without holding up the event loop."""
+    await wait_async(pending, native=True)
+    return values if pending.edited is None else _edited_values(pending, parameters, values)
+
+
+def wait(pending: _native.Pending, *, native: bool = False) -> None:
     """Blocks the calling thread until the call can go on. Where that would stop an event loop, the call does not wait."""
     if not pending.asks:
         pending.wait()
         return
     try:
-        if pending.approver is not None:
+        # that way takes an answer of the desk's thread, which would stop a loop
+        ask = None if in_loop() else _way(pending, native)
+        if ask is not None:
+            while pending.wait_asked():
+                _say_natively(pending, ask)
+        elif pending.approver is not None:
             from ._approver import answer
 
-            answer(pending, in_loop=_in_loop())
-        elif _in_loop():
+            answer(pending, in_loop=in_loop())
+        elif in_loop():
             return
         pending.wait()
     except BaseException:
@@ -86,7 +134,7 @@ def wait(pending: _native.Pending) -> None:
         raise
 
 
-async def wait_async(pending: _native.Pending) -> None:
+async def wait_async(pending: _native.Pending, *, native: bool = False) -> None:
     """Waits until the call can go on. No thread waits for it, and a cancelled task leaves the question open.
 
     On a loop that cannot be woken from here it does not wait: the call is refused then, as it cannot wait.
@@ -95,21 +143,43 @@ async def wait_async(pending: _native.Pending) -> None:
         await on_disk(pending)
         return
     try:
-        if pending.approver is not None:
-            await _sleep(pending, when_asked=True)
+        ask = _way(pending, native)
+        if ask is not None:
+            await sleep(pending, when_asked=True)
+            while not pending.settled:
+                _say_natively(pending, ask)
+                await sleep(pending, when_asked=True)
+        elif pending.approver is not None:
+            await sleep(pending, when_asked=True)
             # a grant may cover the call: then nobody is asked
             if not pending.settled:
                 from ._approver import answer_async
 
-                await answer_async(pending, _sleep)
+                await answer_async(pending, sleep)
         else:
-            await _sleep(pending)
+            await sleep(pending)
     except BaseException:
         pending.leave()
         raise
 
 
-def _in_loop() -> bool:
+def _way(pending: _native.Pending, native: bool) -> _Ask | None:
+    """The framework's own way to ask people, where it is to be used and the call is made in a run of one."""
+    if not (native or pending.native) or pending.settled:
+        return None
+    from ._interrupting import way
+
+    return way()
+
+
+def _say_natively(pending: _native.Pending, ask: _Ask) -> None:
+    from ._approver import say
+    from ._interrupting import answered
+
+    say(pending, answered(pending, ask))
+
+
+def in_loop() -> bool:
     """Whether this thread runs an event loop, which a wait would stop."""
     asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
     if asyncio is not None and asyncio._get_running_loop() is not None:
@@ -117,7 +187,7 @@ def _in_loop() -> bool:
     return trio is not None and _trio_token(trio) is not None
 
 
-async def _sleep(pending: _native.Pending, *, when_asked: bool = False) -> None:
+async def sleep(pending: _native.Pending, *, when_asked: bool = False) -> None:
     """Sleeps until the question has ended, or as soon as people are asked; not at all on a loop that is not known."""
     asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
     loop = None if asyncio is None else asyncio._get_running_loop()

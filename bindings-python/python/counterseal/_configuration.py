@@ -50,6 +50,7 @@ class Configuration:
 
     __slots__ = (
         "agent_id",
+        "approval_mode",
         "approver",
         "checkpoints",
         "enforcement",
@@ -75,6 +76,7 @@ class Configuration:
         warning: str | None,
         checkpoints: str | None = None,
         approver: str | None = None,
+        approval_mode: str | None = None,
         reload: bool = False,
     ) -> None:
         self.policy = policy
@@ -87,6 +89,7 @@ class Configuration:
         self.warning = warning
         self.checkpoints = checkpoints
         self.approver = approver
+        self.approval_mode = approval_mode
         self.reload = reload
 
     def to_dict(self) -> dict[str, object]:
@@ -107,6 +110,7 @@ def configure(
     require_policy: bool | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
     approver: _Approver | Literal["home", "terminal"] | None = None,
+    approval_mode: Literal["wait", "native"] | None = None,
     reload: bool | None = None,
     api_key: str | None = None,
     base_url: str | None = None,
@@ -124,11 +128,15 @@ def configure(
     `"terminal"` (or `terminal_approver()`) asks at the program's own, a function gets the call and returns `True`, `False`,
     `Approved(...)` or `Denied(...)`; it may be `async`. Without one such calls are refused.
 
+    `approval_mode` is what a call does while people are asked, where its tool does not say: `"wait"`, or `"native"`: a framework that
+    can stop its run and go on later does so, whoever is the approver; outside of such a run the call waits, without an approver
+    for `counterseal approvals`.
+
     `reload` looks at the policy file every second, by a thread of its own. A changed one is checked whole and then swapped in at
     once; one that is refused is told in `health()` and to the logger, and the one before stays.
     """
     _settings.refuse_server(api_key, base_url)
-    settings = _engine_settings(agent_id, mode, home, require_policy, checkpoints, approver, reload)
+    settings = _engine_settings(agent_id, mode, home, require_policy, checkpoints, approver, approval_mode, reload)
     watch = _watch_on(policy, settings)
     compiled = compiled_policy(policy)
     with _lock:
@@ -143,7 +151,7 @@ def from_environment() -> None:
         if _native.running_engine() is not None:
             return
     _settings.refuse_server(None, None)
-    settings = _engine_settings(None, None, None, None, None, None, None)
+    settings = _engine_settings(None, None, None, None, None, None, None, None)
     watch = _watch_on(None, settings)
     compiled = compiled_policy(None)
     with _lock:
@@ -219,6 +227,7 @@ def _engine_settings(
     require_policy: bool | None,
     checkpoints: str | os.PathLike[str] | None,
     approver: object,
+    approval_mode: str | None,
     reload: bool | None,
 ) -> dict[str, Any]:
     return {
@@ -228,6 +237,7 @@ def _engine_settings(
         "require_policy": _settings.truth("require_policy", require_policy),
         "checkpoints": _settings.path("checkpoints", checkpoints),
         "approver": _settings.approver(approver),
+        "approval_mode": _settings.approval_mode(approval_mode),
         "reload": _settings.truth("reload", reload),
     }
 
@@ -262,8 +272,9 @@ def _swapped_in(compiled: _native.Policy, settings: dict[str, Any]) -> _native.E
         require_policy=settings["require_policy"],
         checkpoints=settings["checkpoints"],
         manual_clock=None,
-        asks=settings["approver"] is not None,
+        asks=settings["approver"] is not None or settings["approval_mode"] == "native",
         approver=None if settings["approver"] == "home" else settings["approver"],
+        native=settings["approval_mode"] == "native",
     )
     _close_at_exit()
     _adapters.arm()

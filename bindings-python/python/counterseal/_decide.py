@@ -10,7 +10,7 @@ TYPE_CHECKING = False  # what `typing` calls it: importing that would take longe
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
-    from typing import Any, TypeAlias
+    from typing import Any, Literal, TypeAlias
 
     _ToolName: TypeAlias = "str | Callable[..., Any]"
     _Arguments: TypeAlias = "Mapping[str, Any] | str | bytes"
@@ -25,16 +25,30 @@ def check(tool: _ToolName, arguments: _Arguments) -> _native.Decision:
     return _native.check(_tool(tool), arguments)
 
 
-def enforce(tool: _ToolName, arguments: _Arguments, *, edits: bool = False) -> Permit:
+def enforce(
+    tool: _ToolName,
+    arguments: _Arguments,
+    *,
+    edits: bool = False,
+    approval_mode: Literal["wait", "native"] | None = None,
+) -> Permit:
     """Decides and records a call that the program runs itself; raises `PolicyDenied` if it may not run.
 
     Where people are asked, entering the permit waits for them. With `edits` they may change the arguments: the program then
-    runs the call with `permit.edited` where that is not `None`; without it, such a yes is refused.
+    runs the call with `permit.edited` where that is not `None`; without it, such a yes is refused. `approval_mode` is that of
+    `guard_tool`; the program itself goes on meanwhile where it enters the permit later.
 
     Leaving the permit's `with` block completes the call. A permit that is never entered or never left counts as spent
     and is recorded with the outcome `unknown`.
     """
-    return Permit(_native.enforce(_tool(tool), arguments), edits)
+    if approval_mode not in (None, "wait", "native"):
+        raise ConfigurationError(
+            f"`approval_mode` of `enforce` is `wait` or `native`, not `{approval_mode!r}`: the program runs the call itself, and"
+            " may enter the permit when it likes",
+            code="tool_invalid",
+            kind="config",
+        )
+    return Permit(_native.enforce(_tool(tool), arguments), edits, native=approval_mode == "native")
 
 
 class Permit:
@@ -44,10 +58,13 @@ class Permit:
     the reason code `call_changed`.
     """
 
-    __slots__ = ("_edits", "_pending", "_result", "_ticket", "action_id", "edited")
+    __slots__ = ("_edits", "_native", "_pending", "_result", "_ticket", "action_id", "edited")
 
-    def __init__(self, admitted: _native.Ticket | _native.Pending, edits: bool = False) -> None:
+    def __init__(
+        self, admitted: _native.Ticket | _native.Pending, edits: bool = False, *, native: bool = False
+    ) -> None:
         self._edits = edits
+        self._native = native
         self._pending = admitted if isinstance(admitted, _native.Pending) else None
         self._ticket = admitted if isinstance(admitted, _native.Ticket) else None
         self._result: object = None
@@ -64,7 +81,7 @@ class Permit:
         while self._pending is not None:
             from ._asking import wait
 
-            wait(self._pending)
+            wait(self._pending, native=self._native)
             self._resume()
         self._begin()
         return self
@@ -86,7 +103,7 @@ class Permit:
         while self._pending is not None:
             from ._asking import wait_async
 
-            await wait_async(self._pending)
+            await wait_async(self._pending, native=self._native)
             self._resume()
         self._begin()
         return self

@@ -73,10 +73,15 @@ def all_of(pending: _native.Pending) -> dict[str, Any]:
     """Every argument as people want it. Refuses the call where one of them has no plain form."""
     _, after = pending.edited or ("{}", "{}")
     try:
-        return {_name(name): _value(value) for name, value in json.loads(after).items()}
+        return named_values(after)
     except ValueError as error:
         pending.refuse(f"the arguments that people want cannot be made here: {error}")
         raise
+
+
+def named_values(canonical: str) -> dict[str, Any]:
+    """Python values of canonical arguments. Raises `ValueError` where one of them has no plain form."""
+    return {_name(name): _value(value) for name, value in json.loads(canonical).items()}
 
 
 def _is_plain(value: object, *, top: bool = False) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any, Literal, TypeVar, overload
 
+    from ._modes import Approvals, _ApprovalMode, _Callback
     from ._signature import Analysed, Parameter
 
     _F = TypeVar("_F", bound="Callable[..., Any]")
@@ -34,6 +35,9 @@ def guard_tool(
     connector: str | None = None,
     action: str | None = None,
     inject: Iterable[str] = (),
+    approval_mode: _ApprovalMode | None = None,
+    on_approval: _Callback | None = None,
+    on_denial: _Callback | None = None,
 ) -> _F:
     """A function like `function` that asks for a decision before each call and records how it ended.
 
@@ -43,6 +47,11 @@ def guard_tool(
     A wrapper that takes `*args, **kwargs` may pass on other arguments than it gets, so rules see what it gets: positional
     arguments as the list `args`, keywords by name. Guard the function inside it for rules on its parameters. Of a partial
     they see what it holds too, as it is when it is guarded: changing it later changes nothing.
+
+    `approval_mode` says what a call does while people are asked: `"wait"` (the default, unless `configure` says otherwise);
+    `"async"`, which returns a `PendingApproval` at once and runs the body once people have said yes; or `"native"`, which lets
+    the framework that runs it stop and come back, and waits where there is none. `on_approval` gets the `ApprovalOutcome` of a
+    call that ran after people were asked, `on_denial` of one that did not; each may be `async`, and neither changes anything.
 
     What is refused raises `PolicyDenied`, and the body does not run. The body's own exceptions pass untouched.
     """
@@ -68,10 +77,15 @@ def guard_tool(
     from ._signature import analysed
 
     found = analysed(bare, injected, static=rewrap is staticmethod)
+    approvals = None
+    if approval_mode is not None or on_approval is not None or on_denial is not None:
+        from ._modes import checked
+
+        approvals = checked(name, None if found is None else found.kind, approval_mode, on_approval, on_denial)
     made: Any = (
         _fallback(name, bare, injected, options, static=rewrap is staticmethod)
         if found is None
-        else _real(name, bare, found, injected, options)
+        else _real(name, bare, found, injected, options, approvals)
     )
     return made if rewrap is None else rewrap(made)
 
@@ -93,6 +107,9 @@ if TYPE_CHECKING:
         connector: str | None = None,
         action: str | None = None,
         inject: Iterable[str] = (),
+        approval_mode: _ApprovalMode | None = None,
+        on_approval: _Callback | None = None,
+        on_denial: _Callback | None = None,
     ) -> Callable[[_F], _F]: ...
 
 
@@ -108,6 +125,9 @@ def guard(
     connector: str | None = None,
     action: str | None = None,
     inject: Iterable[str] = (),
+    approval_mode: _ApprovalMode | None = None,
+    on_approval: _Callback | None = None,
+    on_denial: _Callback | None = None,
 ) -> Any:
     """`guard_tool` as a decorator, with or without options; the tool's name is the function's unless one is given."""
 
@@ -129,6 +149,9 @@ def guard(
             connector=connector,
             action=action,
             inject=inject,
+            approval_mode=approval_mode,
+            on_approval=on_approval,
+            on_denial=on_denial,
         )
 
     return decorate if function is None else decorate(function)
@@ -147,7 +170,12 @@ def guard_tools(tools: Mapping[str, _F]) -> dict[str, _F]:
 
 
 def _real(
-    name: str, function: Callable[..., Any], found: Analysed, inject: list[str], options: dict[str, Any]
+    name: str,
+    function: Callable[..., Any],
+    found: Analysed,
+    inject: list[str],
+    options: dict[str, Any],
+    approvals: Approvals | None,
 ) -> types.FunctionType:
     from ._shim import dressed, generated
 
@@ -161,6 +189,9 @@ def _real(
     known = {one.name: one.default[0] for one in visible if one.default} | _rest_held(visible, held.before)
     known = {key: value for key, value in [*known.items(), *constants] if key not in found.injected}
     known |= {key: value for key, value in held.keywords.items() if key not in found.hidden}
+    later = approvals is not None and approvals.mode == "async"
+    # what the program passes beside the arguments is not in the home, so nobody else can run such a call
+    kept = later and not found.injected and not found.hidden and receiver is None
     tool = _native.Tool(
         name,
         parameters=_argument_names(visible, found.injected, constants),
@@ -171,10 +202,15 @@ def _real(
         receiver=None if receiver is None else (receiver, len(handed)),
         behind=None if found.behind is None else [tuple(one) for one in found.behind],
         defaults=[*known.items()],
+        keeps_arguments=kept,
         **options,
     )
     handed += [] if receiver is None else [receiver]
-    made = generated(found.body, tool, found.kind, found.parameters, handed, held, found.function)
+    made = generated(found.body, tool, found.kind, found.parameters, handed, held, found.function, approvals)
+    if kept:
+        from ._resume import serve
+
+        serve(name, made, tuple(visible))
     if isinstance(function, types.FunctionType):
         return dressed(made, function)
     made.__defaults__ = tuple(one.default[0] for one in found.parameters if one.kind < 2 and one.default) or None

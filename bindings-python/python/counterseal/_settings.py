@@ -30,6 +30,10 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "who is asked where the policy wants a person: `home` waits for `counterseal approvals`, `terminal` asks at the terminal;"
         " `configure` also takes a function. Without it such calls are refused",
     ),
+    "approval_mode": (
+        "COUNTERSEAL_APPROVAL_MODE",
+        "`wait` until people have answered, or `native`: let a framework that can stop its run and go on later do so",
+    ),
     "require_policy": (
         "COUNTERSEAL_REQUIRE_POLICY",
         "`1` to refuse every call while the policy decides nothing, `0` to allow and record it",
@@ -69,6 +73,16 @@ def mode(argument: object) -> str | None:
     if isinstance(value, str) and value in MODES:
         return str.__str__(value)
     raise invalid("mode", value, "one of `observe`, `step_up`, `progressive`, `block`")
+
+
+def approval_mode(argument: object) -> str | None:
+    """What a call does while people are asked, where its tool does not say."""
+    value = chosen("approval_mode", argument)
+    if value in (None, "wait", "native"):
+        return value
+    raise invalid(
+        "approval_mode", value, "`wait` or `native`; `async` is said of one tool, with its callbacks: `guard_tool`"
+    )
 
 
 def truth(name: str, argument: object) -> bool:

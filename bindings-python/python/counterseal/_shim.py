@@ -11,11 +11,12 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from ._asking import passed, passed_async
+from ._asking import passed, passed_async, passed_natively, passed_natively_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ._modes import Approvals
     from ._signature import Held, Parameter
 
 _ITERABLE_COROUTINE = 0x100
@@ -78,8 +79,16 @@ _KINDS = {
     "async_generator": ("async def", _ASYNC_GENERATOR),
 }
 
+_WAITS = {
+    (False, False): passed,
+    (False, True): passed_async,
+    (True, False): passed_natively,
+    (True, True): passed_natively_async,
+}
+"""By whether a framework's own way to ask people is used, and whether it awaits."""
+
 _PREFIX = "_cs"
-_INSIDE = ("ticket", "result", "error", "iterator", "sent")
+_INSIDE = ("ticket", "result", "error", "iterator", "sent", "finish")
 _OUTSIDE = (
     "body",
     "admit",
@@ -93,6 +102,7 @@ _OUTSIDE = (
     "base",
     "closing",
     "ended",
+    "held",
 )
 _HELD = ("combined", "before", "keywords")
 
@@ -105,6 +115,7 @@ def generated(
     handed: Sequence[str],
     held: Held,
     underneath: types.FunctionType,
+    approvals: Approvals | None = None,
 ) -> types.FunctionType:
     """A function with `parameters` that hands the arguments named in `handed` to `tool`, then calls `body`.
 
@@ -112,16 +123,22 @@ def generated(
     """
     from ._signature import combined
 
+    # Where a call may go on later, what follows the decision is a function of its own.
+    later = approvals is not None and (approvals.mode == "async" or approvals.on_approval or approvals.on_denial)
+    native = approvals is not None and approvals.mode == "native"
     names = _unused_names({parameter.name for parameter in parameters})
     keyword, template = _KINDS[kind]
     waits = kind in ("coroutine", "async_generator")
     whole = {one.name: _whole(one, held, names) for one in parameters}
     given = ", ".join(whole[name] for name in handed)
     lines = [f"def make({', '.join(names[name] for name in _OUTSIDE + _HELD)}):"]
-    lines.append(f" {keyword} guarded({_declared(parameters)}):")
-    lines.append(f"    {names['ticket']} = {names['admit']}({given})")
     # What waits is false. People may have the call run with other arguments: those of the parameters are set anew.
     values = ", ".join(parameter.name for parameter in parameters)
+    admitted = f"    {names['ticket']} = {names['admit']}({given})"
+    if later:
+        lines.append(f" {keyword} {names['finish']}({', '.join([names['ticket'], values])}):")
+    else:
+        lines += [f" {keyword} guarded({_declared(parameters)}):", admitted]
     waited = f"{names['wait']}({names['ticket']}, {names['parameters']}, {values})"
     lines.append(f"    while not {names['ticket']}:")
     if kind in ("function", "coroutine"):
@@ -131,6 +148,13 @@ def generated(
     lines.append(f"        [{values}] = {'await ' if waits else ''}{waited}")
     lines.append(f"        {names['ticket']} = {names['resume']}({', '.join([names['ticket'], given])})")
     lines.append("    try:" + template.format(call=_passed(parameters), **names).rstrip())
+    if later:
+        lines += [f" {keyword} guarded({_declared(parameters)}):", admitted]
+        awaited = "await " if waits else ""
+        lines.append(f"    if {names['ticket']}:")
+        lines.append(f"        return {awaited}{names['finish']}({', '.join([names['ticket'], values])})")
+        rest = ", ".join([names["ticket"], names["finish"], values])
+        lines.append(f"    return {awaited}{names['held']}({rest})")
     lines.append(" return guarded")
     namespace: dict[str, Any] = {}
     # Built from identifiers of the body's own code object and fixed text alone.
@@ -139,7 +163,7 @@ def generated(
     made = namespace["make"](
         body,
         admit_or_wait if waits else admit,
-        passed_async if waits else passed,
+        _WAITS[native, waits],
         resume,
         tuple(parameters),
         _native.Pending,
@@ -149,6 +173,7 @@ def generated(
         BaseException,
         GeneratorExit,
         StopAsyncIteration,
+        (approvals.held_async if waits else approvals.held) if approvals is not None else None,
         combined,
         held.before,
         held.keywords,

@@ -36,13 +36,20 @@ def engine(
     require_policy: bool = False,
     start: float = START,
     approver: _Approver | Literal["home"] | None = None,
+    approval_mode: Literal["wait", "native"] | None = None,
 ) -> TestEngine:
     """A fresh engine in a home of its own, in force while its `with` block runs; the one before comes back afterwards.
 
     Without a policy everything is allowed and recorded. The clock stands at `start` until `set_time` or `advance`.
     """
     return TestEngine(
-        policy, agent_id=agent_id, mode=mode, require_policy=require_policy, start=start, approver=approver
+        policy,
+        agent_id=agent_id,
+        mode=mode,
+        require_policy=require_policy,
+        start=start,
+        approver=approver,
+        approval_mode=approval_mode,
     )
 
 
@@ -60,13 +67,15 @@ class TestEngine:
         require_policy: bool,
         start: float,
         approver: object = None,
+        approval_mode: str | None = None,
     ) -> None:
         self._policy = None if policy is None else compiled_policy(policy)
         self._options: dict[str, Any] = {
             "agent": _settings.text("agent_id", agent_id),
             "mode": _settings.mode(mode),
             "require_policy": require_policy,
-            "asks": approver is not None,
+            "asks": approver is not None or approval_mode == "native",
+            "native": _settings.approval_mode(approval_mode) == "native",
             "approver": None if approver == "home" else _settings.approver(approver),
         }
         self._now = round(start * 1_000_000_000)

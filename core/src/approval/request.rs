@@ -57,7 +57,7 @@ pub struct Shown {
 pub struct Call {
     /// Names the call in the ledger.
     pub action_id: Id,
-    /// The framework's id of the call.
+    /// The framework's id of the call; its own where it had none and a later process may run it.
     pub call_id: Option<Arc<str>>,
     /// Where the tool comes from.
     pub source: Arc<str>,
@@ -71,6 +71,21 @@ pub struct Call {
     pub session: Arc<str>,
     /// One execution in it.
     pub run: Option<Arc<str>>,
+}
+
+impl Call {
+    /// Whether a framework gave it its id: the same call made again has the same one.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.call_id.as_ref().is_some_and(|id| **id != self.action_id.to_string())
+    }
+
+    /// Gives it an id where it has none.
+    pub fn name_by_action(&mut self) {
+        if self.call_id.is_none() {
+            self.call_id = Some(Arc::from(self.action_id.to_string()));
+        }
+    }
 }
 
 /// What people are asked.

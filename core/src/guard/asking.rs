@@ -8,7 +8,7 @@ use super::memory::Recall;
 use super::scratch::with_buffer;
 use super::{Admission, Captured, Guard, Tool};
 use crate::approval::desk::{Office, Question, Settled, Wait};
-use crate::approval::{Answer, Approval, ApprovalId, Binding, Call, Person, Request, Shown, State, Terms};
+use crate::approval::{Answer, Approval, ApprovalId, Binding, Call, Person, Request, Shown, State, Terms, has_opaque};
 use crate::call::CallContext;
 use crate::clock::UnixNanos;
 use crate::decide::{Decision, Effect, ReasonCode, RecordSync};
@@ -90,13 +90,19 @@ impl Guard {
             Err(error) => return refused(not_captured(tool, &error), None),
         };
         let (shown, hidden) = shown(tool.plan().redaction(), &terms, value);
+        let kept = tool.spec().keeps_arguments && !has_opaque(value);
+        let mut call = self.call(tool, context, action_id);
+        if kept {
+            // whoever runs it later names it by this
+            call.name_by_action();
+        }
         let request = Request {
             // the desk's to fill in: it may be asked already
             id: Id([0; 16]),
             asker: Id([0; 16]),
             time: Time(UnixNanos(0)),
             expires: Time(UnixNanos(0)),
-            call: self.call(tool, context, action_id),
+            call,
             binding: Hash(bound),
             reason: decision.reason.clone(),
             reason_code: Arc::from(decision.reason_code.as_str()),
@@ -104,7 +110,7 @@ impl Guard {
             requirements: terms.requirements,
             shown: shown.clone(),
             hidden,
-            arguments: None,
+            arguments: if kept { serde_json::from_slice(canonical).ok() } else { None },
         };
         let canonical: Arc<[u8]> = Arc::from(canonical);
         let question = Question { request, timeout: terms.timeout, canonical: Arc::clone(&canonical) };
@@ -190,14 +196,14 @@ impl Asking {
 
     /// The canonical arguments at that time, for the program's own approver.
     #[must_use]
-    pub fn canonical(&self) -> &[u8] {
+    pub const fn canonical(&self) -> &Arc<[u8]> {
         &self.canonical
     }
 
-    /// The call's id, under which it is recorded unless it takes up a question that was asked before.
+    /// The call's id, under which it is recorded: that of the call that was asked about first, once people are asked.
     #[must_use]
-    pub const fn action_id(&self) -> ActionId {
-        self.action_id
+    pub fn action_id(&self) -> ActionId {
+        self.wait.action_id().unwrap_or(self.action_id)
     }
 
     /// The agent.

@@ -12,6 +12,7 @@ mod config;
 mod health;
 mod hindsight;
 mod ids;
+mod left;
 mod limits;
 mod memory;
 mod pending_sync;

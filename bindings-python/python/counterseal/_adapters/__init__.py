@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 CHOKE_POINTS = {
     "langchain_core.tools.base": ("langchain", "guard_tools"),
     "langgraph.errors": ("langchain", "let_interrupts_pass"),
+    "langgraph.types": ("langchain", "ask_by_interrupt"),
 }
 """The framework's module: the adapter, and its function for that module."""
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _native
 from .._errors import ConfigurationError, PolicyDenied
+from .._interrupting import ways
 from .._replay import Replayed
 from . import armed
 from ._call import admitted, admitted_async, tool_behind, words_for_model
@@ -22,6 +23,8 @@ from ._call import admitted, admitted_async, tool_behind, words_for_model
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+
+    from .._interrupting import _Ask
 
 HOW = "`BaseTool.run` and `BaseTool.arun`: every tool, whoever calls it"
 NOT_GUARDED = (
@@ -33,6 +36,7 @@ _USED = ("run", "arun", "_run", "_arun", "_filter_injected_args")
 _ENTRIES = ("run", "arun", "invoke", "ainvoke")
 
 _base: ModuleType
+_types: ModuleType
 
 
 def guard_tools(module: ModuleType) -> None:
@@ -61,6 +65,29 @@ def guard_tools(module: ModuleType) -> None:
 def let_interrupts_pass(module: ModuleType) -> None:
     """An interrupt leaves a body and comes back to it: the call is neither over nor failed."""
     _native.leaves_a_body(module.GraphBubbleUp)
+
+
+def ask_by_interrupt(module: ModuleType) -> None:
+    """Where people are asked natively, the graph stops with an interrupt, and its resumption brings the answer."""
+    global _types
+    _types = module
+    if _interrupt not in ways:
+        ways.append(_interrupt)
+
+
+def _interrupt() -> _Ask | None:
+    """LangGraph's `interrupt`, in a run of a graph that can be resumed. Both keys are in the config of each of its tasks."""
+    from langgraph.config import get_config
+
+    try:
+        config = get_config()
+    except RuntimeError:  # no run of anything
+        return None
+    inside = config.get("configurable") or {}
+    if inside.get("__pregel_scratchpad") is None or not inside.get("__pregel_checkpointer"):
+        return None
+    interrupt: _Ask = _types.interrupt
+    return interrupt
 
 
 def not_guarded() -> list[str]:

@@ -103,6 +103,11 @@ impl Desk {
         Self { store, running: ArcSwapOption::const_empty(), starting: AtomicU64::new(0) }
     }
 
+    /// The approvals of its home.
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Asks people. The answer comes to the [`Wait`]; so does whatever keeps the question from being asked.
     pub(crate) fn ask(&self, office: Weak<dyn Office>, question: Box<Question>) -> Wait {
         let wait = Wait::new();
@@ -115,6 +120,7 @@ impl Desk {
 
     /// What the program itself says to a question that it asked.
     pub(crate) fn answer(&self, wait: &Wait, by: Person, answer: Answer, note: Option<Arc<str>>) {
+        wait.answering();
         self.call(wait, Command::Answer { wait: wait.clone(), by, answer, note });
     }
 

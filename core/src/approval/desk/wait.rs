@@ -1,8 +1,9 @@
 //! Waiting for the end of a question: from a thread, or by being called.
 
-use crate::approval::machine::Approval;
+use crate::approval::machine::{Approval, State};
 use crate::approval::request::ApprovalId;
 use crate::error::Error;
+use crate::ledger::ActionId;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,6 +39,10 @@ type Call = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 struct Slot {
     id: Option<ApprovalId>,
+    /// The call that was asked about first.
+    action_id: Option<ActionId>,
+    /// Whether people are asked: not where the answer was there before.
+    asked: bool,
     settled: Option<Settled>,
     calls: Vec<Call>,
     /// Those to be called as soon as people are asked.
@@ -46,7 +51,7 @@ struct Slot {
 
 impl Slot {
     const fn is_asked(&self) -> bool {
-        self.id.is_some() || self.settled.is_some()
+        self.asked || self.settled.is_some()
     }
 }
 
@@ -65,6 +70,12 @@ impl Wait {
     #[must_use]
     pub fn id(&self) -> Option<ApprovalId> {
         self.slot().id
+    }
+
+    /// The call that was asked about first, whose record says how it went; `None` until the approval is on the disk.
+    #[must_use]
+    pub fn action_id(&self) -> Option<ActionId> {
+        self.slot().action_id
     }
 
     /// Whether it has ended.
@@ -134,9 +145,20 @@ impl Wait {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    pub(super) fn opened(&self, id: ApprovalId) {
+    /// An answer is on its way: whether people are still asked is known once it was taken ([`Wait::opened`]).
+    pub(super) fn answering(&self) {
+        self.slot().asked = false;
+    }
+
+    /// The approval is on the disk; people are asked unless they answered before.
+    pub(super) fn opened(&self, approval: &Approval) {
         let mut slot = self.slot();
-        slot.id = Some(id);
+        slot.id = Some(approval.id());
+        slot.action_id = Some(ActionId(approval.request().call.action_id.0));
+        slot.asked = approval.state() == State::Pending;
+        if !slot.asked {
+            return;
+        }
         let calls = std::mem::take(&mut slot.calls_when_asked);
         drop(slot);
         self.shared.settled.notify_all();

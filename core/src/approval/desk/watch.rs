@@ -154,10 +154,10 @@ impl Watch {
             wait.settle(Settled::Granted(Box::new(approval)));
             return Ok(());
         }
-        let id = if let Some(mut approval) = self.asked_before(&question, stream, now) {
+        let approval = if let Some(mut approval) = self.asked_before(&question, stream, now) {
             approval.apply(Event::Resumed { time: Time(now), asker: Id(stream.0) })?;
             self.write(locked, &approval, false, now)?;
-            approval.id()
+            approval
         } else {
             let mut request = question.request;
             request.id = Id(self.entropy.draw()?);
@@ -168,10 +168,10 @@ impl Watch {
             let approval = Approval::new(request);
             with_change(&approval, |change| office.record(now, change))?;
             self.write(locked, &approval, false, now)?;
-            approval.id()
+            approval
         };
-        wait.opened(id);
-        self.waiting.entry(id).or_default().push(wait.clone());
+        wait.opened(&approval);
+        self.waiting.entry(approval.id()).or_default().push(wait.clone());
         Ok(())
     }
 
@@ -199,17 +199,15 @@ impl Watch {
         let wanted = &question.request;
         let fits = |approval: &&Approval| {
             let asked = approval.request();
-            let called = (&asked.call.call_id, &wanted.call.call_id);
+            let same = asked.call.call_id.is_some() && asked.call.call_id == wanted.call.call_id;
+            let both_named = asked.call.is_named() && wanted.call.is_named();
             let alive = || approval.asker().is_some_and(|asker| self.is_alive(asker, stream));
             approval.can_be_taken(now)
                 && asked.call.session == wanted.call.session
                 && asked.call.source == wanted.call.source
                 && asked.call.tool == wanted.call.tool
                 && asked.binding == wanted.binding
-                && match called {
-                    (Some(before), Some(now)) => before == now,
-                    _ => !alive(),
-                }
+                && (same || (!both_named && !alive()))
         };
         self.known.iter().filter(fits).min_by_key(|approval| (approval.request().time, approval.id())).cloned()
     }
@@ -240,7 +238,12 @@ impl Watch {
         if recorded {
             with_change(&approval, |change| office.record(now, change))?;
         }
-        self.write(locked, &approval, false, now)
+        self.write(locked, &approval, false, now)?;
+        if recorded {
+            // one yes of several: people are still asked
+            wait.opened(&approval);
+        }
+        Ok(())
     }
 
     /// Tells those who wait for an approval, if it has ended.

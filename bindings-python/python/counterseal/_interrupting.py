@@ -1,0 +1,124 @@
+"""`approval_mode="native"`: a framework stops its run to ask people, and calls the tool again with their answer.
+
+A run may be gone through again from its start, with several questions, and answers come by their place in it. So an answer names the
+question that it answers, and counts for that one alone, whoever of the run finds it.
+"""
+
+from __future__ import annotations
+
+from ._answers import UNNAMED, Approved, Denied, Grant
+from ._text import is_text
+
+TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeAlias
+
+    from . import _native
+
+    _Ask: TypeAlias = "Callable[[dict[str, Any]], object]"
+
+ways: list[Callable[[], _Ask | None]] = []
+"""Of each framework that has one: what gives the function that stops the run which this call is made in, if it is made in one."""
+
+_KEPT = 1_000
+_early: dict[str, Approved | Denied] = {}
+"""Answers that another call of the run found before the one they are for: by question, the latest last."""
+
+HOW = (
+    'answer {"id": ..., "decision": "approve"}, "deny", or "edit" with "arguments"; "note", "by", "groups", "verified_by" and'
+    ' "grant" may be added'
+)
+
+
+def way() -> _Ask | None:
+    """What stops the run that this call is made in."""
+    for one in ways:
+        ask = one()
+        if ask is not None:
+            return ask
+    return None
+
+
+def answered(pending: _native.Pending, ask: _Ask) -> Approved | Denied:
+    """What people say to a question that is open, or leaves by the framework's own exception."""
+    id = pending.approval or ""
+    payload = _payload(pending, id)
+    while True:
+        early = _early.pop(id, None)
+        if early is not None:
+            return early
+        given = ask(payload)
+        try:
+            about, said = _read(given)
+        except (TypeError, ValueError, AttributeError) as error:
+            payload = {**_payload(pending, id), "problem": f"the answer cannot be used: {error}; {HOW}"}
+            continue
+        if about == id:
+            return said
+        _early.pop(about, None)
+        _early[about] = said
+        while len(_early) > _KEPT:
+            del _early[next(iter(_early))]
+
+
+def _payload(pending: _native.Pending, id: str) -> dict[str, Any]:
+    """What a screen shows: plain values, the arguments redacted as for everybody who is asked."""
+    import json
+
+    question = dict(pending.question())
+    question["arguments"] = json.loads(question["arguments"])
+    question["expires_in"] = question.pop("seconds")
+    return {"type": "approval", "id": id, **question, "how": HOW}
+
+
+def _read(given: Any) -> tuple[str, Approved | Denied]:
+    if not isinstance(given, dict):
+        raise TypeError(f"it is a `{type(given).__name__}`")
+    unknown = given.keys() - {"id", "decision", "arguments", "note", "by", "groups", "verified_by", "grant"}
+    if unknown:
+        raise ValueError(f"it has `{min(map(str, unknown))}`")
+    if not is_text(given.get("id")):
+        raise ValueError("it does not say which question it is about")
+    who: dict[str, Any] = {
+        "note": _text(given, "note"),
+        "by": _text(given, "by") or UNNAMED,
+        "groups": [_listed(one) for one in given.get("groups") or ()],
+        "verified_by": _text(given, "verified_by"),
+    }
+    decision, edit, grant = given.get("decision"), given.get("arguments"), given.get("grant")
+    if decision == "deny":
+        return given["id"], Denied(**who)
+    if decision not in ("approve", "edit"):
+        raise ValueError("`decision` is none of `approve`, `deny`, `edit`")
+    if (edit is not None) != (decision == "edit") or not isinstance(edit, (dict, type(None))):
+        raise ValueError("`arguments` are what `edit` changes, by name")
+    return given["id"], Approved(edit=edit, grant=None if grant is None else _grant(grant), **who)
+
+
+def _grant(given: Any) -> Grant:
+    from datetime import datetime, timedelta
+
+    unknown = given.keys() - {"when", "count", "until", "seconds"}
+    if unknown:
+        raise ValueError(f"`grant` has `{min(map(str, unknown))}`")
+    until = given.get("until")
+    ends = None if until is None else datetime.fromisoformat(until.replace("Z", "+00:00"))
+    if given.get("seconds") is not None:
+        return Grant(when=given.get("when"), count=given.get("count"), until=timedelta(seconds=given["seconds"]))
+    return Grant(when=given.get("when"), count=given.get("count"), until=ends)
+
+
+def _text(given: dict[str, Any], name: str) -> str | None:
+    value = given.get(name)
+    if value is None:
+        return None
+    if not is_text(value):
+        raise ValueError(f"`{name}` is no text")
+    return value
+
+
+def _listed(one: object) -> str:
+    if not is_text(one):
+        raise ValueError("`groups` is no list of texts")
+    return one

@@ -1,0 +1,51 @@
+//! Calls whose question was left by a process that is gone, for the program to take up and run.
+
+use super::Guard;
+use crate::approval::store::Store;
+use crate::approval::{Approval, ApprovalId, Event};
+use crate::error::Error;
+use crate::ledger::StreamId;
+use crate::ledger::record::scalar::{Id, Time};
+
+impl Guard {
+    /// The calls that people are or were asked about, that can still run by that question, whose arguments are kept, and that
+    /// nobody alive waits for: the oldest first.
+    ///
+    /// # Errors
+    /// As [`Store::ids`], and where this process cannot have a stream.
+    pub fn left_calls(&self) -> Result<Vec<Approval>, Error> {
+        let (store, own) = (self.desk.store(), self.ledger.stream()?);
+        let mut left = Vec::new();
+        for id in store.ids()? {
+            // one that cannot be read stays for people to look at
+            left.extend(store.read(id).ok().flatten().filter(|approval| self.is_left(store, approval, own)));
+        }
+        left.sort_by_key(|approval| (approval.request().time, approval.id()));
+        Ok(left)
+    }
+
+    /// Makes such a call this process's, and nobody else's; whether it still was nobody's. A call with its call id and its
+    /// arguments takes the question up.
+    ///
+    /// # Errors
+    /// As [`Store::lock`], [`Store::find`] and [`crate::approval::store::Locked::write`].
+    pub fn take_left(&self, id: ApprovalId) -> Result<bool, Error> {
+        let (store, own) = (self.desk.store(), self.ledger.stream()?);
+        let locked = store.lock()?;
+        let mut approval = store.find(id)?;
+        if !self.is_left(store, &approval, own) {
+            return Ok(false);
+        }
+        approval.apply(Event::Resumed { time: Time(self.clock.now()), asker: Id(own.0) })?;
+        locked.write(&approval, false)?;
+        Ok(true)
+    }
+
+    fn is_left(&self, store: &Store, approval: &Approval, own: StreamId) -> bool {
+        let mine = approval.asker().is_some_and(|asker| asker.0 == own.0);
+        approval.request().arguments.is_some()
+            && approval.can_be_taken(self.clock.now())
+            && !mine
+            && !store.is_waited_for(approval)
+    }
+}
