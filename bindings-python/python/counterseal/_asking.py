@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ._interrupting import _Ask
+    from ._interrupting import _Way
     from ._signature import Parameter
 
 # Invariant: while this is not empty, one thread waits for what has ended and wakes whoever is in here; it ends, and says so, under
@@ -122,6 +122,7 @@ def wait(pending: _native.Pending, *, native: bool = False) -> None:
         if ask is not None:
             while pending.wait_asked():
                 _say_natively(pending, ask)
+            _natively_over(pending, ask)
         elif pending.approver is not None:
             from ._approver import answer
 
@@ -149,6 +150,7 @@ async def wait_async(pending: _native.Pending, *, native: bool = False) -> None:
             while not pending.settled:
                 _say_natively(pending, ask)
                 await sleep(pending, when_asked=True)
+            _natively_over(pending, ask)
         elif pending.approver is not None:
             await sleep(pending, when_asked=True)
             # a grant may cover the call: then nobody is asked
@@ -163,7 +165,7 @@ async def wait_async(pending: _native.Pending, *, native: bool = False) -> None:
         raise
 
 
-def _way(pending: _native.Pending, native: bool) -> _Ask | None:
+def _way(pending: _native.Pending, native: bool) -> _Way | None:
     """The framework's own way to ask people, where it is to be used and the call is made in a run of one."""
     if not (native or pending.native) or pending.settled:
         return None
@@ -172,11 +174,19 @@ def _way(pending: _native.Pending, native: bool) -> _Ask | None:
     return way()
 
 
-def _say_natively(pending: _native.Pending, ask: _Ask) -> None:
+def _say_natively(pending: _native.Pending, way: _Way) -> None:
     from ._approver import say
-    from ._interrupting import answered
+    from ._interrupting import answered, over
 
-    say(pending, answered(pending, ask))
+    said = answered(pending, way)
+    over(pending.approval, way)
+    say(pending, said)
+
+
+def _natively_over(pending: _native.Pending, way: _Way) -> None:
+    from ._interrupting import over
+
+    over(pending.approval, way)
 
 
 def in_loop() -> bool:

@@ -1,7 +1,8 @@
 """`approval_mode="native"`: a framework stops its run to ask people, and calls the tool again with their answer.
 
-A run may be gone through again from its start, with several questions, and answers come by their place in it. So an answer names the
-question that it answers, and counts for that one alone, whoever of the run finds it.
+A step of a run may be gone through again from its start, with several questions, and answers come by their place in it. So an answer
+names the question that it answers, and counts for that one alone, whoever of the step finds it; and no call of a step runs before
+all questions of the step are answered, since what ran would run again.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
     from . import _native
 
     _Ask: TypeAlias = "Callable[[dict[str, Any]], object]"
+    _Way: TypeAlias = "tuple[_Ask, str]"
 
-ways: list[Callable[[], _Ask | None]] = []
-"""Of each framework that has one: what gives the function that stops the run which this call is made in, if it is made in one."""
+ways: list[Callable[[], _Way | None]] = []
+"""Of each framework that has one: the function that stops the run which this call is made in, if it is made in one, and a name of
+the step of the run that is then gone through again."""
 
 _KEPT = 1_000
 _early: dict[str, Approved | Denied] = {}
 """Answers that another call of the run found before the one they are for: by question, the latest last."""
+_open: dict[str, dict[str, dict[str, Any]]] = {}
+"""What is asked in a step and was not answered yet: by step and question."""
 
 HOW = (
     'answer {"id": ..., "decision": "approve"}, "deny", or "edit" with "arguments"; "note", "by", "groups", "verified_by" and'
@@ -31,35 +36,49 @@ HOW = (
 )
 
 
-def way() -> _Ask | None:
+def way() -> _Way | None:
     """What stops the run that this call is made in."""
     for one in ways:
-        ask = one()
-        if ask is not None:
-            return ask
+        found = one()
+        if found is not None:
+            return found
     return None
 
 
-def answered(pending: _native.Pending, ask: _Ask) -> Approved | Denied:
+def answered(pending: _native.Pending, way: _Way) -> Approved | Denied:
     """What people say to a question that is open, or leaves by the framework's own exception."""
+    ask, step = way
     id = pending.approval or ""
-    payload = _payload(pending, id)
+    asked = _bounded(_open).setdefault(step, {})
+    payload = asked[id] = _payload(pending, id)
     while True:
-        early = _early.pop(id, None)
-        if early is not None:
-            return early
+        said = _early.get(id)
+        if said is not None:
+            left = next((other for other in [*asked] if other not in _early), None)
+            if left is None:
+                return said
+            payload = asked[left]
         given = ask(payload)
         try:
-            about, said = _read(given)
+            about, answer = _read(given)
         except (TypeError, ValueError, AttributeError) as error:
-            payload = {**_payload(pending, id), "problem": f"the answer cannot be used: {error}; {HOW}"}
+            payload = {**payload, "problem": f"the answer cannot be used: {error}; {HOW}"}
             continue
-        if about == id:
-            return said
         _early.pop(about, None)
-        _early[about] = said
-        while len(_early) > _KEPT:
-            del _early[next(iter(_early))]
+        _bounded(_early)[about] = answer
+
+
+def over(id: str | None, way: _Way) -> None:
+    """Nothing is asked by that question in this step any more."""
+    if id is not None:
+        _early.pop(id, None)
+        _open.get(way[1], {}).pop(id, None)
+
+
+def _bounded(kept: dict[str, Any]) -> dict[str, Any]:
+    while len(kept) >= _KEPT:
+        kept.pop(next(iter(kept)), None)
+    return kept
 
 
 def _payload(pending: _native.Pending, id: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from .._interrupting import _Ask
+    from .._interrupting import _Way
 
 HOW = "`BaseTool.run` and `BaseTool.arun`: every tool, whoever calls it"
 NOT_GUARDED = (
@@ -75,7 +75,7 @@ def ask_by_interrupt(module: ModuleType) -> None:
         ways.append(_interrupt)
 
 
-def _interrupt() -> _Ask | None:
+def _interrupt() -> _Way | None:
     """LangGraph's `interrupt`, in a run of a graph that can be resumed. Both keys are in the config of each of its tasks."""
     from langgraph.config import get_config
 
@@ -86,8 +86,8 @@ def _interrupt() -> _Ask | None:
     inside = config.get("configurable") or {}
     if inside.get("__pregel_scratchpad") is None or not inside.get("__pregel_checkpointer"):
         return None
-    interrupt: _Ask = _types.interrupt
-    return interrupt
+    # a task is gone through again from its start; its place in the graph is a name of its own
+    return _types.interrupt, f"{inside.get('thread_id')}|{inside.get('checkpoint_ns')}"
 
 
 def not_guarded() -> list[str]:

@@ -1,0 +1,161 @@
+"""`approval_mode="native"` in graphs of the program's own: LangGraph runs a node again from its start and hands out answers by their place."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+
+import counterseal as cs
+import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.tools import StructuredTool, tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
+from langgraph.types import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+POLICY: dict[str, Any] = {
+    "version": 1,
+    "name": "bank",
+    "rules": [{"id": "ask", "tools": ["pay", "pay_async"], "decision": "require_approval"}],
+}
+THREAD = {"configurable": {"thread_id": "t"}}
+
+
+class State(TypedDict):
+    said: Annotated[list[str], operator.add]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    cs.configure(policy=POLICY, home=tmp_path / "home", approval_mode="native")
+    with cs.session("conv"):
+        yield tmp_path / "home"
+    cs.close()
+
+
+def graph(node: Callable[[Any], Any], state: type = State) -> Any:
+    building = StateGraph(state)
+    building.add_node("node", node)
+    building.add_edge(START, "node")
+    building.add_edge("node", END)
+    return building.compile(checkpointer=InMemorySaver())
+
+
+def answered(stopped: dict[str, Any], decide: Callable[[dict[str, Any]], str]) -> Any:
+    """Answers everything that is asked."""
+    said = {}
+    for one in stopped["__interrupt__"]:
+        said[one.id] = {"id": one.value["id"], "decision": decide(one.value), "by": "ann"}
+    return Command(resume=said)
+
+
+def kinds(home: Path) -> dict[str, list[dict[str, Any]]]:
+    cs.flush()
+    found: dict[str, list[dict[str, Any]]] = {"decided": [], "completed": [], "approval": []}
+    for record in cs.Ledger(home):
+        found.setdefault(record["kind"], []).append(record)
+    return found
+
+
+def test_every_run_of_a_node_that_asks_twice_has_a_yes_of_its_own(home: Path) -> None:
+    ran: list[int] = []
+
+    @cs.guard(approval_mode="native")
+    def pay(amount: int) -> str:
+        ran.append(amount)
+        return f"paid {amount}"
+
+    program = graph(lambda state: {"said": [pay(1), pay(2)]})
+    stopped = program.invoke({"said": []}, THREAD)
+    asked = []
+    while "__interrupt__" in stopped:
+        asked += [one.value["id"] for one in stopped["__interrupt__"]]
+        assert len(asked) < 9
+        stopped = program.invoke(answered(stopped, lambda question: "approve"), THREAD)
+    assert stopped["said"] == ["paid 1", "paid 2"]
+    assert len(set(asked)) == len(asked) == len(ran)
+    records = kinds(home)
+    assert len(records["decided"]) == len(records["completed"]) == len(ran)
+    assert sorted(one["approval"] for one in records["decided"]) == sorted(asked)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_a_no_to_one_call_never_becomes_the_no_or_the_yes_of_another(home: Path, asynchronous: bool) -> None:
+    ran: list[int] = []
+
+    def pay(amount: int) -> str:
+        """Pays."""
+        ran.append(amount)
+        return f"paid {amount}"
+
+    async def pay_async(amount: int) -> str:
+        return pay(amount)
+
+    calls = [{"name": "pay", "args": {"amount": number}, "id": f"c{number}"} for number in range(3)]
+    one = StructuredTool.from_function(pay, pay_async if asynchronous else None)
+    program = graph(ToolNode([one]), MessagesState)
+
+    def step(given: Any) -> dict[str, Any]:
+        found: dict[str, Any] = (
+            asyncio.run(program.ainvoke(given, THREAD)) if asynchronous else program.invoke(given, THREAD)
+        )
+        return found
+
+    # one task for all three: none runs before all are answered, or it would run again
+    stopped = step({"messages": [AIMessage("", tool_calls=calls)]})
+    turns = 0
+    while "__interrupt__" in stopped:
+        turns += 1
+        assert turns < 20
+        decide: Callable[[dict[str, Any]], str] = lambda question: (  # noqa: E731
+            "deny" if question["arguments"]["amount"] == 1 else "approve"
+        )
+        stopped = step(answered(stopped, decide))
+    texts = [str(one.content) for one in stopped["messages"][1:]]
+    assert [text.split(":")[0] for text in texts] == [
+        "paid 0",
+        "`pay` was not run. A person was asked and said no",
+        "paid 2",
+    ]
+    assert 1 not in ran
+    assert sorted(ran) == [0, 2]
+    records = kinds(home)
+    ran_by = [one["approval"] for one in records["decided"] if one["effect"] == "run"]
+    assert len(set(ran_by)) == len(ran_by) == len(ran)
+
+
+def test_a_question_outlives_its_process(home: Path) -> None:
+    @tool
+    def pay(amount: int) -> str:
+        """Pays."""
+        return f"paid {amount}"
+
+    program = graph(ToolNode([pay]), MessagesState)
+    call = {"name": "pay", "args": {"amount": 1}, "id": "c"}
+    stopped = program.invoke({"messages": [AIMessage("", tool_calls=[call])]}, THREAD)
+    (before,) = stopped["__interrupt__"]
+    # as the home sees the end of a process
+    cs.close()
+    cs.configure(policy=POLICY, home=home, approval_mode="native")
+    ended = program.invoke(answered(stopped, lambda question: "approve"), THREAD)
+    assert ended["messages"][-1].content == "paid 1"
+    assert [one["approval"] for one in kinds(home)["decided"]] == [before.value["id"]]
+
+
+def test_a_permit_stops_the_graph_too(home: Path) -> None:
+    def node(state: State) -> State:
+        with cs.enforce("pay", {"amount": 1}, approval_mode="native"):
+            return {"said": ["paid"]}
+
+    program = graph(node)
+    stopped = program.invoke({"said": []}, THREAD)
+    assert [one.value["arguments"] for one in stopped["__interrupt__"]] == [{"amount": 1}]
+    assert program.invoke(answered(stopped, lambda question: "approve"), THREAD)["said"] == ["paid"]
+    records = kinds(home)
+    assert [len(records["decided"]), len(records["completed"])] == [1, 1]
