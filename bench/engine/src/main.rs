@@ -5,6 +5,7 @@ mod decision;
 mod guarded;
 mod ledger;
 mod rules;
+mod sessions;
 mod stages;
 mod state;
 mod subject;
@@ -26,6 +27,7 @@ const SUBCOMMANDS: &[(&str, Subcommand)] = &[
     ("decision", decision::run),
     ("ledger", ledger::run),
     ("rules", rules::run),
+    ("sessions", sessions::run),
     ("stages", stages::run),
     ("state", state::run),
     ("verify", verify::run),
