@@ -29,6 +29,7 @@ pub struct Compiled {
     lists: Box<[Box<str>]>,
     tags: Box<[Box<str>]>,
     asks_session: bool,
+    asks_calls: bool,
     cost: u64,
     constant: Option<bool>,
 }
@@ -61,6 +62,7 @@ fn compile_unfenced(source: &str, declared: &Declared<'_>) -> Result<Compiled, C
         lists: names(checker.list_names),
         tags: names(checker.tags),
         asks_session: checker.asks_session,
+        asks_calls: checker.asks_calls,
         cost: checked.cost,
         constant,
     })
@@ -96,6 +98,12 @@ impl Compiled {
     #[must_use]
     pub const fn asks_session(&self) -> bool {
         self.asks_session
+    }
+
+    /// Whether it asks the session how many calls it made.
+    #[must_use]
+    pub const fn asks_calls(&self) -> bool {
+        self.asks_calls
     }
 
     /// Node visits of one evaluation in the worst case.

@@ -117,10 +117,9 @@ impl Layers {
         self.layers.iter().map(|layer| layer.policy.rule_count()).sum()
     }
 
-    /// Whether a rule of any layer asks the session for anything.
-    #[must_use]
-    pub fn ask_session(&self) -> bool {
-        self.layers.iter().any(|layer| layer.policy.asks_session)
+    /// Whether a rule of any layer may be answered wrongly where a session does not remember a call of a tool with these tags.
+    pub(crate) fn would_miss(&self, tags: &[Arc<str>]) -> bool {
+        self.layers.iter().any(|layer| layer.policy.asked.would_miss(tags))
     }
 
     /// Refuses a tag for a session that policies have a vocabulary for and none of them knows.

@@ -27,7 +27,7 @@ pub(super) fn facts(layers: &Layers, spec: &ToolSpec, tags: &[Arc<str>]) -> Resu
             );
             return Err(Error::new(ErrorCode::PolicyInvalid, message).with("tool", &spec.name));
         }
-        if layer.policy.asks_session {
+        if layer.policy.asked.anything {
             learned = Some(match learned {
                 Some(others) => others.intersection(&said).copied().collect(),
                 None => said,

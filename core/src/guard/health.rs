@@ -15,6 +15,7 @@ pub(super) struct Counters {
     pub(super) incomplete: AtomicU64,
     pub(super) panics: AtomicU64,
     pub(super) forgotten: AtomicU64,
+    pub(super) limit_unknown: AtomicU64,
 }
 
 /// One more; relaxed, because nothing is ordered by these.
@@ -41,8 +42,10 @@ pub struct Health {
     pub unrecorded_run: u64,
     /// Calls whose end could not be recorded.
     pub incomplete: u64,
-    /// Calls that the session could not remember; refused where a rule asks a session.
+    /// Calls that the session could not remember; refused where a rule asks sessions for what would be missing.
     pub forgotten: u64,
+    /// Calls whose limits nobody knew: they tightened.
+    pub limit_unknown: u64,
     /// Defects of this product that were contained; each refused a call.
     pub panics: u64,
     /// The ledger's own state.
@@ -55,13 +58,14 @@ impl Guard {
     }
 
     /// What the ledger's last record counts.
-    pub(super) fn counted(&self) -> [(&'static str, u64); 7] {
+    pub(super) fn counted(&self) -> [(&'static str, u64); 8] {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         [
             ("capture_failed", read(&self.counters.capture_failed)),
             ("condition_failed", self.layers.condition_failures()),
             ("forgotten", read(&self.counters.forgotten)),
             ("incomplete", read(&self.counters.incomplete)),
+            ("limit_unknown", read(&self.counters.limit_unknown)),
             ("panics", read(&self.counters.panics)),
             ("unrecorded_refused", read(&self.counters.unrecorded_refused)),
             ("unrecorded_run", read(&self.counters.unrecorded_run)),
@@ -82,6 +86,7 @@ impl Guard {
             unrecorded_run: read(&self.counters.unrecorded_run),
             incomplete: read(&self.counters.incomplete),
             forgotten: read(&self.counters.forgotten),
+            limit_unknown: read(&self.counters.limit_unknown),
             panics: read(&self.counters.panics),
             ledger: self.ledger.health(),
         }

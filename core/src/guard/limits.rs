@@ -3,6 +3,7 @@
 //! Nothing is taken from any of them unless the call runs. What was taken counts as spent from then on, so that nothing has to be
 //! done about a process that dies; it is given back where the body does not run after all.
 
+use super::health::count;
 use super::memory::Recall;
 use super::{Guard, Tool};
 use crate::call::CallContext;
@@ -104,9 +105,15 @@ impl Guard {
             let why: Arc<str> = Arc::from(error.to_string());
             limits.iter().map(|limit| Hit { limit, why: Why::Unknown(Arc::clone(&why)) }).collect::<Vec<_>>()
         };
+        let judged = |decision, hits: &[Hit<'_>]| {
+            if take.is_some() && hits.iter().any(|hit| matches!(hit.why, Why::Unknown(_))) {
+                count(&self.counters.limit_unknown);
+            }
+            limited(decision, hits, asked)
+        };
         let memory = match recall.memory() {
             Ok(memory) => memory,
-            Err(error) => return (limited(decision, &unknown(&error.message()), asked), None),
+            Err(error) => return (judged(decision, &unknown(&error.message())), None),
         };
         let state = &*memory.state;
         let mut keys = SmallVec::<[Key; FEW + 2]>::new();
@@ -164,8 +171,8 @@ impl Guard {
             (done, _) => done,
         };
         match done {
-            Ok(held) => (limited(decision, &asking.hits, asked), held.map(Box::new)),
-            Err(error) => (limited(decision, &unknown(&error), asked), None),
+            Ok(held) => (judged(decision, &asking.hits), held.map(Box::new)),
+            Err(error) => (judged(decision, &unknown(&error)), None),
         }
     }
 

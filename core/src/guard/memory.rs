@@ -133,7 +133,7 @@ impl Guard {
         memory.clone().ok_or_else(|| UNREACHED.clone())
     }
 
-    /// Remembers a call that is about to run. What cannot be remembered does not run, where any rule asks a session: later
+    /// Remembers a call that is about to run. What cannot be remembered does not run where any rule asks sessions for it: later
     /// questions would be answered wrongly.
     pub(super) fn remember(
         &self,
@@ -157,7 +157,7 @@ impl Guard {
         };
         let Err(error) = remembered else { return };
         count(&self.counters.forgotten);
-        if self.layers.ask_session() && tool.plan().fail_mode() == FailMode::Closed {
+        if self.layers.would_miss(tool.plan().tags()) && tool.plan().fail_mode() == FailMode::Closed {
             let why = Some(Arc::from(error.message()));
             *decision = Cow::Owned(tool.plan().refusal(ReasonCode::SessionUnknown, why));
             if let Some(held) = held.take() {

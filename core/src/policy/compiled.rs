@@ -1,6 +1,6 @@
 //! A policy that was read and checked: what decisions are made on.
 
-use super::conditions::{Conditions, compile_all};
+use super::conditions::{Asked, Conditions, compile_all};
 use super::document::{Document, Record, Redact, Rule};
 use super::index::Index;
 use super::limiting::{self, Limit};
@@ -40,8 +40,7 @@ pub struct Policy {
     pub(crate) lists: Lists,
     pub(crate) redaction: Redaction,
     pub(crate) record: Option<Record>,
-    /// Whether any of its rules asks the session for anything.
-    pub(crate) asks_session: bool,
+    pub(crate) asked: Asked,
 }
 
 /// A rule and its conditions.
@@ -143,7 +142,7 @@ impl Policy {
             lists,
             redaction: Redaction::new(&keys, &detect.unwrap_or_default()),
             record: document.record.map(|record| record.value),
-            asks_session: false,
+            asked: Asked::default(),
         }
     }
 

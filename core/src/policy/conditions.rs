@@ -9,7 +9,7 @@ use super::words::Known;
 use crate::call::{PROGRAM_SOURCE, ToolSpec};
 use crate::condition::{ArgumentTypes, Compiled, ConditionError, Declared, Lists, compile};
 use crate::error::ErrorCode;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// How many pairs of a rule and a tool are checked at load beyond those that name each other, and how many are looked at for
@@ -25,9 +25,39 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
+    fn both(&self) -> impl Iterator<Item = &Arc<Compiled>> {
+        self.when.iter().chain(&self.unless)
+    }
+
     /// Whether one of them asks the session for anything.
     pub(crate) fn ask_session(&self) -> bool {
-        self.when.iter().chain(&self.unless).any(|condition| condition.asks_session())
+        self.both().any(|condition| condition.asks_session())
+    }
+}
+
+/// What the rules of a policy ask sessions for.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    /// Anything.
+    pub(crate) anything: bool,
+    /// How many calls they made.
+    calls: bool,
+    /// Whether they saw one of these tags.
+    tags: BTreeSet<Box<str>>,
+}
+
+impl Asked {
+    fn take_in(&mut self, conditions: &Conditions) {
+        for condition in conditions.both() {
+            self.anything |= condition.asks_session();
+            self.calls |= condition.asks_calls();
+            self.tags.extend(condition.tags().map(Box::from));
+        }
+    }
+
+    /// Whether an answer may be another one where a call of a tool with these tags is not remembered.
+    pub(crate) fn would_miss(&self, tags: &[Arc<str>]) -> bool {
+        self.calls || tags.iter().any(|tag| self.tags.contains(&**tag))
     }
 }
 
@@ -71,13 +101,13 @@ pub(crate) fn compile_all(policy: &mut Policy, out: &mut Problems) {
             Err((tool, refused)) => note(rule, refused, Some(tool), out),
             Ok(Some(conditions)) if typed.have_all_of(rule) => {
                 vocabulary::asked(rule, &conditions, policy.tags.as_ref(), out);
-                policy.asks_session |= conditions.ask_session();
+                policy.asked.take_in(&conditions);
                 never_holds(rule, &conditions, out);
             }
             Ok(_) => match compile_rule(rule, None, &policy.lists) {
                 Ok(conditions) => {
                     vocabulary::asked(rule, &conditions, policy.tags.as_ref(), out);
-                    policy.asks_session |= conditions.ask_session();
+                    policy.asked.take_in(&conditions);
                     never_holds(rule, &conditions, out);
                     compiled.conditions = Some(conditions);
                 }

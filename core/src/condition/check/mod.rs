@@ -79,6 +79,8 @@ pub(super) struct Checker<'t> {
     /// Tags that the session is asked for.
     pub(super) tags: BTreeSet<String>,
     pub(super) asks_session: bool,
+    /// Whether the session is asked how many calls it made.
+    pub(super) asks_calls: bool,
 }
 
 impl<'t> Checker<'t> {
@@ -91,6 +93,7 @@ impl<'t> Checker<'t> {
             list_names: BTreeSet::new(),
             tags: BTreeSet::new(),
             asks_session: false,
+            asks_calls: false,
         }
     }
 

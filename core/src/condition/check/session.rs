@@ -20,6 +20,7 @@ impl<'t> Checker<'t> {
             return problem(at, format!("unknown function `session.{name}`"), suggestion);
         };
         self.asks_session = true;
+        self.asks_calls |= ask == Ask::Calls;
         match (ask, call.args.as_slice()) {
             (Ask::Calls, []) => Ok(asked(ask, None, Type::Int)),
             (Ask::Saw | Ask::Calls, [given]) => self.named(ask, given, depth),
