@@ -83,9 +83,7 @@ fn args(amount: f64, request: &'static str) -> Value<'static> {
 fn ask(guard: &Arc<Guard>, value: &Value<'_>, context: &CallContext) -> Asking {
     match guard.admit(&tool(guard, "refund"), Ok(value), context) {
         Admission::Ask(asking) => {
-            while asking.approval().is_none() && !asking.waiting().is_settled() {
-                std::thread::yield_now();
-            }
+            assert!(asking.waiting().wait_asked(LONG));
             *asking
         }
         other => panic!("people are to be asked: {other:?}"),
@@ -230,9 +228,7 @@ fn a_call_that_its_process_left_is_taken_up_by_one_other() {
         let Admission::Ask(asking) = guard.admit(&kept(guard), Ok(&args(400.0, "r-1")), context) else {
             panic!("people are to be asked")
         };
-        while asking.approval().is_none() {
-            std::thread::yield_now();
-        }
+        assert!(asking.waiting().wait_asked(LONG));
         *asking
     };
     let first = start(home.path());
@@ -388,9 +384,7 @@ fn a_quorum_waits_for_the_second_yes() {
     let Admission::Ask(asking) = guard.admit(&tool(&guard, "wire"), Ok(&args(5.0, "r")), &context()) else {
         panic!("people are to be asked")
     };
-    while asking.approval().is_none() {
-        std::thread::yield_now();
-    }
+    assert!(asking.waiting().wait_asked(LONG));
     let id = asking.approval().unwrap();
     let asked = all(home.path()).remove(0);
     assert_eq!((asked.request().shown.len(), asked.request().hidden), (1, 2));

@@ -415,6 +415,7 @@ def test_a_retried_call_is_asked_about_again(driver: Driver, guarded: Guarded, a
     while waiting.said is None:
         ((question, place),) = waiting.asked
         ids.append(question["id"])
+        assert len(ids) <= 2
         waiting = driver.resume(answered(question, "approve"), place)
     outcomes = [outcome for *_, outcome in guarded.recorded()]
     assert (len(set(ids)), len(ids)) == (len(outcomes), len(outcomes))
