@@ -282,6 +282,21 @@ def test_a_later_process_serves_the_outcome_once(home: Path, asynchronous: bool,
     assert decided["action_id"] == outcome.action_id
 
 
+def test_closing_leaves_the_question_open_and_tells_nobody(home: Path) -> None:
+    told = Told()
+    cs.configure(policy=POLICY, home=home, approver="home")
+    tool = told.guarded(refund)
+    with cs.session("conv"):
+        pending = tool(400.0)
+    cs.close()
+    assert pending.wait(PATIENCE).state == "pending"
+    assert (told.ran, told.did_not) == ([], [])
+    cs.configure(policy=POLICY, home=home, approver="home")
+    answer(home, pending.id, "approve")
+    (resumed,) = cs.resume_pending()
+    assert (resumed.wait(PATIENCE).result, resumed.id) == ((400, "r"), pending.id)
+
+
 def test_calling_again_after_a_restart_takes_up_the_same_question(home: Path) -> None:
     id = left_behind(home)
     told = Told()

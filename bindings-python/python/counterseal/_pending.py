@@ -49,9 +49,10 @@ class ApprovalOutcome:
         self.action_id = pending.action_id
         """The id of the call in the record."""
         self.tool_name = tool_name
-        self.state: str = ended.get("state", "cancelled" if refused else "pending")
-        """`approved`, `denied`, `expired` or `cancelled` (nobody could be asked); `pending` where the wait was broken off, and
-        the question is still open."""
+        open_still = not refused or getattr(error, "reason_code", None) in ("closed", "approval_pending")
+        self.state: str = ended.get("state", "pending" if open_still else "cancelled")
+        """`approved`, `denied`, `expired` or `cancelled` (nobody could be asked); `pending` where the wait was broken off, as
+        by `close()`, and the question is still open: then no callback is told."""
         self.ran = self.state == "approved" and not refused
         """Whether the body ran. People may have said yes, and the policy no after all: `error` says why."""
         self.arguments: dict[str, Any] = _values(ended.get("arguments"))
