@@ -23,6 +23,7 @@ from bench import (
     ledger_speed,
     limits,
     many_rules,
+    people_waiting,
     report,
     start_up,
 )
@@ -44,6 +45,7 @@ GROUPS: dict[str, Callable[[Asked], Group]] = {
     "core": core_decision.measure,
     "ledger": ledger_speed.measure,
     "start": start_up.measure,
+    "people": people_waiting.measure,
 }
 
 
