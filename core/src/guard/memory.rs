@@ -15,6 +15,7 @@ use crate::value::Value;
 use arc_swap::ArcSwapOption;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The shared state of the home and what is kept in it.
 #[derive(Debug)]
@@ -25,16 +26,26 @@ pub struct Memory {
     pub sessions: Sessions,
 }
 
+/// How long a state that could not be opened is left alone: every try is one of the disk, and every call would make one.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Opens it when it is first needed. A fork in the middle of that leaves nothing that a child would wait for.
 #[derive(Debug)]
 pub(super) struct LazyMemory {
     secrets: Secrets,
     opened: ArcSwapOption<Memory>,
+    failed: ArcSwapOption<(Instant, Error)>,
+    pause: Duration,
 }
 
 impl LazyMemory {
     pub(super) fn new(secret: &[u8; 32]) -> Self {
-        Self { secrets: Secrets::new(secret), opened: ArcSwapOption::empty() }
+        Self {
+            secrets: Secrets::new(secret),
+            opened: ArcSwapOption::empty(),
+            failed: ArcSwapOption::empty(),
+            pause: PAUSE,
+        }
     }
 
     pub(super) const fn secrets(&self) -> &Secrets {
@@ -46,7 +57,15 @@ impl LazyMemory {
         if opened.is_some() {
             return Ok(opened);
         }
-        let state = Arc::new(State::open(home, &Options::default())?);
+        if let Some((at, error)) = self.failed.load().as_deref()
+            && at.elapsed() < self.pause
+        {
+            return Err(error.clone());
+        }
+        let state = State::open(home, &Options::default()).map_err(Error::from).inspect_err(|error| {
+            self.failed.store(Some(Arc::new((Instant::now(), error.clone()))));
+        })?;
+        let state = Arc::new(state);
         let sessions = Sessions::new(Arc::clone(&state), self.secrets);
         // of two threads that open it at once one keeps it
         self.opened.compare_and_swap(&opened, Some(Arc::new(Memory { state, sessions })));
@@ -196,4 +215,25 @@ fn begin(beginning: &Beginning, sessions: &Sessions, guard: u64, session: &str, 
     }
     beginning.tell(guard);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Entropy;
+
+    #[test]
+    fn a_state_that_could_not_be_opened_is_left_alone_for_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open_or_create(&folder.path().join("home"), &mut Entropy::system()).unwrap();
+        let table = home.path().join("state/table");
+        std::fs::create_dir_all(&table).unwrap();
+        let mut memory = LazyMemory { pause: Duration::MAX, ..LazyMemory::new(&[7; 32]) };
+        let first = memory.get(&home).map(drop).unwrap_err();
+        std::fs::remove_dir(&table).unwrap();
+        assert_eq!(memory.get(&home).map(drop).unwrap_err().message(), first.message());
+        assert!(!table.exists(), "the disk was tried");
+        memory.pause = Duration::ZERO;
+        assert!(memory.get(&home).unwrap().is_some());
+    }
 }
