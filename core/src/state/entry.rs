@@ -94,6 +94,11 @@ impl Changes {
     }
 
     #[inline]
+    pub(super) const fn len(&self) -> usize {
+        self.count
+    }
+
+    #[inline]
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> {
         self.few.iter().take(self.count).map(|(at, value)| (*at as usize, *value))
     }
@@ -218,9 +223,9 @@ impl<'a> Entry<'a> {
     /// The word at `index` as the table has it.
     #[inline]
     pub(super) fn stored_word(&self, index: usize) -> u64 {
-        let word = self.stored.and_then(|stored| {
+        let word = self.stored.as_ref().and_then(|stored| {
             if stored.is_paged() {
-                self.paged_word(&stored, index)
+                self.paged_word(stored, index)
             } else {
                 stored.block.get(index).map(|word| word.load(Ordering::Relaxed))
             }

@@ -150,7 +150,7 @@ impl Entry<'_> {
         let (class, pages) = direct.or_else(paged).ok_or(StateError::Full("an entry larger than the largest"))?;
         let Some(stored) = self.stored else { return Ok(Plan::Anew { class, pages }) };
         // words behind the stored end are out of reach until the length says otherwise, and cost the journal nothing
-        let rewritten = self.changes.iter().count() + stored.len().min(self.length).saturating_sub(self.base);
+        let rewritten = self.changes.len() + stored.len().min(self.length).saturating_sub(self.base);
         if rewritten == 0 && !self.reshaped {
             return Ok(Plan::Keep);
         }
@@ -254,9 +254,12 @@ fn write(edit: &Edit<'_>, entry: &Entry<'_>, given: &mut Vec<(u8, super::index::
             Ok(())
         }
         (Plan::InPlace, Some(stored)) => {
-            let at = |index: usize| word_at(edit, entry.page.shard, stored.found.at, stored.is_paged(), index);
+            let paged = stored.is_paged();
+            let at = |index: usize| word_at(edit, entry.page.shard, stored.found.at, paged, index);
             for (index, value) in entry.changes.iter() {
-                edit.set(at(index)?, value)?;
+                // every call comes here, hardly ever with an entry in pages
+                let place = if paged { at(index)? } else { stored.found.at + entry::WORDS + index };
+                edit.set(place, value)?;
             }
             for (index, value) in (entry.base..).zip(&entry.tail) {
                 if index < stored.len() {
