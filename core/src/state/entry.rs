@@ -268,7 +268,12 @@ impl<'a> Entry<'a> {
 
     #[cold]
     fn copy_all(&mut self) {
-        let mut all: Vec<u64> = (0..self.base).map(|index| self.get(index)).collect();
+        let mut all: Vec<u64> = (0..self.base).map(|index| self.stored_word(index)).collect();
+        for (index, value) in self.changes.iter() {
+            if let Some(word) = all.get_mut(index) {
+                *word = value;
+            }
+        }
         all.append(&mut self.tail);
         self.tail = all;
         self.base = 0;

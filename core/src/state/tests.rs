@@ -310,3 +310,31 @@ fn wrong_uses_damage_and_later_versions_are_told_by_name() {
     assert!(matches!(broken(&|bytes| bytes.truncate(8192)), StateError::Damaged { .. }));
     assert!(matches!(broken(&|bytes| bytes[39] = 1), StateError::Damaged { .. }));
 }
+
+#[test]
+fn any_number_of_changed_words_is_one_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(&folder.path().join("home"), 256 << 20);
+    let keys: Vec<Key> = (0..MAX_KEYS as u64).map(|number| near(&state, number)).collect();
+    let now = UnixNanos(1);
+    for changed in [1_usize, 60, 250, 300] {
+        state
+            .transaction(&keys, now, |entries| {
+                for entry in entries {
+                    entry.resize(300)?;
+                    for index in 0..changed {
+                        entry.set(index, entry.get(index) + 1 + index as u64)?;
+                    }
+                }
+                Ok::<_, StateError>(())
+            })
+            .unwrap();
+    }
+    state.check().unwrap();
+    let expected = |index: usize| [1, 60, 250, 300].iter().filter(|changed| index < **changed).count() * (1 + index);
+    let read = state.transaction(&keys, now, |entries| {
+        let right = |entry: &Entry<'_>| (0..300).all(|index| entry.get(index) == expected(index) as u64);
+        Ok::<_, StateError>(entries.iter().all(right))
+    });
+    assert!(read.unwrap());
+}

@@ -12,7 +12,9 @@ use counterseal_spool::owned::{Holder, Owner};
 use std::time::{Duration, Instant};
 
 /// Changed words of a held entry beyond which it is copied to a new block instead of being written through the journal.
-const IN_PLACE: usize = 64;
+const IN_PLACE: usize = 256;
+/// The most that all entries of a transaction change so: half of what a journal holds, of which the others take a part too.
+const ALL_IN_PLACE: usize = 1024;
 
 /// The shard of a key.
 #[inline]
@@ -135,7 +137,15 @@ pub(super) enum Plan {
 }
 
 impl Entry<'_> {
-    fn plan(&self) -> Result<Plan, StateError> {
+    /// The words copied out of the table that are others now. Words behind the stored end are out of reach until the length says otherwise,
+    /// and cost the journal nothing.
+    fn rewritten<'e>(&'e self, stored: &Stored<'_>) -> impl Iterator<Item = (usize, u64)> + 'e {
+        let copied = (self.base..stored.len()).zip(self.tail.iter().copied());
+        copied.filter(|(index, value)| self.stored_word(*index) != *value)
+    }
+
+    /// `room` is how many words may still be changed in place.
+    fn plan(&self, room: &mut usize) -> Result<Plan, StateError> {
         if self.broken.get() {
             return Err(self.table.damaged("a large entry lost a page"));
         }
@@ -149,14 +159,17 @@ impl Entry<'_> {
         };
         let (class, pages) = direct.or_else(paged).ok_or(StateError::Full("an entry larger than the largest"))?;
         let Some(stored) = self.stored else { return Ok(Plan::Anew { class, pages }) };
-        // words behind the stored end are out of reach until the length says otherwise, and cost the journal nothing
-        let rewritten = self.changes.len() + stored.len().min(self.length).saturating_sub(self.base);
+        let rewritten = self.changes.len() + self.rewritten(&stored).count();
         if rewritten == 0 && !self.reshaped {
             return Ok(Plan::Keep);
         }
         let stored_pages = if stored.is_paged() { stored.len().div_ceil(PAGE_WORDS) } else { 0 };
         let same = CLASSES.get(class) == Some(&stored.found.size) && pages == stored_pages;
-        Ok(if same && rewritten <= IN_PLACE { Plan::InPlace } else { Plan::Anew { class, pages } })
+        if !same || rewritten > IN_PLACE.min(*room) {
+            return Ok(Plan::Anew { class, pages });
+        }
+        *room -= rewritten;
+        Ok(Plan::InPlace)
     }
 
     fn shape(&self, paged: bool) -> u64 {
@@ -171,8 +184,9 @@ impl Entry<'_> {
 pub(super) fn commit(held: &Held<'_>, entries: &mut [Entry<'_>]) -> Result<(), StateError> {
     let edit = &held.edit;
     let mut grows = false;
+    let mut room = ALL_IN_PLACE;
     for entry in entries.iter_mut() {
-        entry.plan = entry.plan()?;
+        entry.plan = entry.plan(&mut room)?;
         grows |= matches!(entry.plan, Plan::Anew { .. });
     }
     if grows {
@@ -261,12 +275,11 @@ fn write(edit: &Edit<'_>, entry: &Entry<'_>, given: &mut Vec<(u8, super::index::
                 let place = if paged { at(index)? } else { stored.found.at + entry::WORDS + index };
                 edit.set(place, value)?;
             }
-            for (index, value) in (entry.base..).zip(&entry.tail) {
-                if index < stored.len() {
-                    edit.set(at(index)?, *value)?;
-                } else {
-                    edit.put(at(index)?, *value)?;
-                }
+            for (index, value) in entry.rewritten(stored) {
+                edit.set(at(index)?, value)?;
+            }
+            for (index, value) in (entry.base..).zip(&entry.tail).skip(stored.len().saturating_sub(entry.base)) {
+                edit.put(at(index)?, *value)?;
             }
             if entry.reshaped {
                 edit.set(stored.found.at + entry::SHAPE, entry.shape(stored.is_paged()))?;
