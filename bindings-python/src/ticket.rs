@@ -88,8 +88,12 @@ impl Ticket {
 
     /// The body ended with an exception.
     pub(crate) fn failed(&self, error: &Bound<'_, PyAny>) {
-        let Some(ticket) = self.take() else { return };
-        ticket.complete(outcome(error), &Captured::Error(&described(error)));
+        let Some(mut ticket) = self.take() else { return };
+        let ended = outcome(error);
+        if ended == Outcome::Interrupted && is_control_flow(error) {
+            ticket.suspends();
+        }
+        ticket.complete(ended, &Captured::Error(&described(error)));
     }
 }
 
@@ -153,8 +157,13 @@ fn outcome(error: &Bound<'_, PyAny>) -> Outcome {
     let outside = error.is_instance_of::<PyGeneratorExit>()
         || error.is_instance_of::<PyKeyboardInterrupt>()
         || cancelled(py).is_some_and(|class| error.is_instance(&class).unwrap_or(false))
-        || control_flow(py).iter().any(|class| error.is_instance(class).unwrap_or(false));
+        || is_control_flow(error);
     if outside { Outcome::Interrupted } else { Outcome::Error }
+}
+
+/// Whether it left the body to come back to it.
+fn is_control_flow(error: &Bound<'_, PyAny>) -> bool {
+    control_flow(error.py()).iter().any(|class| error.is_instance(class).unwrap_or(false))
 }
 
 /// A copy: asking whether an exception is of a class may run Python code, which must not find the list locked.

@@ -1,7 +1,7 @@
 //! The way of one call up to its body: encode, digest, decide, redact, record.
 
 use super::health::count;
-use super::limits::{Counted, Reservation};
+use super::limits::{Counted, Reservation, Settled};
 use super::scratch::with_buffer;
 use super::ticket::Issue;
 use super::{Asking, Guard, PendingSync, Ticket, Tool, ids};
@@ -10,7 +10,7 @@ use crate::clock::UnixNanos;
 use crate::condition::Facts;
 use crate::decide::{Decision, Effect, FailMode, ReasonCode, RecordLevel, RecordSync};
 use crate::error::{Error, ErrorCode};
-use crate::ledger::{ActionId, ContextEntry, Decided, Outcome, Part, SyncTicket};
+use crate::ledger::{ActionId, ContextEntry, Decided, Part, SyncTicket};
 use crate::redact::Redaction;
 use crate::value::{self, Value};
 use std::borrow::Cow;
@@ -198,7 +198,7 @@ impl Guard {
             }
             (Err(error), Effect::Run) => {
                 if let Some(held) = held {
-                    self.settle(tool, &held, Outcome::Denied, None, now);
+                    self.settle(tool, &held, Settled::DENIED, now);
                 }
                 self.refused_unrecorded(tool, error.message(), None)
             }

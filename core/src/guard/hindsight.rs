@@ -3,7 +3,7 @@
 //! The session learns what really happened; limits are taken from by what this policy lets run. What depends on something that the
 //! record does not hold is never guessed.
 
-use super::limits::{Counted, Reservation};
+use super::limits::{Counted, Reservation, Settled};
 use super::{Guard, Tool};
 use crate::call::{CallContext, User};
 use crate::condition::{Facts, SessionView, Unknown};
@@ -180,7 +180,8 @@ impl Hindsight {
         let Some(open) = self.open.remove(&record.action_id.0) else { return };
         let now = record.time.0;
         if let Some(held) = &open.held {
-            self.guard.settle(&open.tool, held, outcome(record), record.cost, now);
+            let end = Settled { outcome: outcome(record), cost: record.cost, suspended: false };
+            self.guard.settle(&open.tool, held, end, now);
         }
         if open.tool.plan().facts().is_empty() || outcome(record) != Outcome::Success || record.result.is_none() {
             return;

@@ -22,10 +22,15 @@ use std::sync::Arc;
 /// How long an open call is remembered that nobody completes: then its id may mean another one.
 const OPEN_CALL: i64 = 24 * 3600 * 1_000_000_000;
 
-/// What the entry of a call holds while it is open; 0 once it is not.
+/// Bits of an open call's first word; 0 once it is not open. The second word is the process whose body runs.
+///
+/// Invariant: nothing is counted of a call that is open already only if nobody runs it: it was suspended, or its process died.
+/// Calls of one id that run at once are as many calls, whoever gave them the id.
 const OPEN: u64 = 1;
-/// The same, where the call is in its session's facts with it.
-const OPEN_AND_REMEMBERED: u64 = 2;
+/// The call is in its session's facts with it.
+const REMEMBERED: u64 = 2;
+/// Its body was left to be entered again.
+const SUSPENDED: u64 = 4;
 
 /// Limits of a tool that are kept off the heap on the way of a call.
 const FEW: usize = 4;
@@ -136,16 +141,28 @@ impl Guard {
             keys.push(memory.sessions.facts_key(&call.context.session));
         }
         let failed = hits.len();
-        let mut asking = Asking { limits, claims: &claims, keys: &keys, open, now: call.now.0, hits };
-        let mut transaction = |keys: &[Key], remember: bool| {
+        // only calls with an id of their own are ever met again
+        let process = match open.map_or(Ok(0), |_| state.this_process()) {
+            Ok(process) => process,
+            Err(error) => return (judged(decision, &unknown(&error)), None),
+        };
+        let mut asking = Asking { limits, claims: &claims, keys: &keys, open, process, now: call.now.0, hits };
+        let mut transaction = |keys: &[Key], remember: bool, runner: Option<Runner>| {
             asking.hits.truncate(failed);
             state.transaction(keys, call.now, |entries| {
                 let (entries, facts) = match entries.split_last_mut() {
                     Some((facts, others)) if remember => (others, Some(facts)),
                     _ => (entries, None),
                 };
-                if let Some(remembered) = asking.open_already(entries) {
-                    return Ok(Some(Reservation { leases: SmallVec::new(), call: open, remembered }));
+                match asking.open_already(entries, runner) {
+                    Open::No => {}
+                    Open::Run(process) => return Ok(Taken::AskAbout(process)),
+                    Open::Left { remembered } => {
+                        if may_run {
+                            asking.enter(entries, remembered)?;
+                        }
+                        return Ok(Taken::Held(Reservation { leases: SmallVec::new(), call: open, remembered }));
+                    }
                 }
                 asking.ask(entries);
                 if let Some(agreed) = take {
@@ -155,23 +172,30 @@ impl Guard {
                     let items = call.tool.items();
                     let decided = |entry| Sessions::decided_in(entry, items.tool, &items.tags);
                     let remembered = facts.map_or(Ok(false), decided)?;
-                    return Ok(Some(Reservation { leases: asking.take(entries, remembered)?, call: open, remembered }));
+                    let leases = asking.take(entries, remembered)?;
+                    return Ok(Taken::Held(Reservation { leases, call: open, remembered }));
                 }
                 if take.is_some() {
                     asking.take_lost(entries)?;
                 }
-                Ok(None)
+                Ok(Taken::Nothing)
             })
         };
-        let done = match (transaction(&keys, may_run), keys.split_last()) {
+        let mut attempt = |runner| match (transaction(&keys, may_run, runner), keys.split_last()) {
             // the limits' counters may have their room though the session gets none
             (Err(StateError::Full(_) | StateError::Io { .. }), Some((_, limits_alone))) if may_run => {
-                transaction(limits_alone, false)
+                transaction(limits_alone, false, runner)
             }
             (done, _) => done,
         };
+        let mut done = attempt(None);
+        if let Ok(Taken::AskAbout(process)) = done {
+            // one that cannot be asked about lives, and another one's call is one more call
+            done = attempt(Some(Runner { process, gone: state.is_gone(process).unwrap_or(false) }));
+        }
         match done {
-            Ok(held) => (judged(decision, &asking.hits), held.map(Box::new)),
+            Ok(Taken::Held(held)) => (judged(decision, &asking.hits), Some(Box::new(held))),
+            Ok(Taken::Nothing | Taken::AskAbout(_)) => (judged(decision, &asking.hits), None),
             Err(error) => (judged(decision, &unknown(&error)), None),
         }
     }
@@ -218,7 +242,8 @@ impl Guard {
     }
 
     /// Ends what a call holds: gives all of it back if its body did not run, else puts what it cost in the place of the estimate.
-    pub(super) fn settle(&self, tool: &Tool, held: &Reservation, outcome: Outcome, cost: Option<i64>, now: UnixNanos) {
+    pub(super) fn settle(&self, tool: &Tool, held: &Reservation, end: Settled, now: UnixNanos) {
+        let Settled { outcome, cost, suspended } = end;
         let ran = !matches!(outcome, Outcome::Denied | Outcome::Expired | Outcome::Cancelled);
         let limits = tool.plan().limits();
         let actual = |lease: &Lease| match limits.get(lease.limit).map(|limit| &limit.measure) {
@@ -256,12 +281,56 @@ impl Guard {
             if let (Some(_), Some(entry)) = (held.call, entries.last_mut())
                 && !entry.is_empty()
             {
-                entry.set(0, 0)?;
-                entry.expire_at(Some(now));
+                if suspended {
+                    entry.set(0, OPEN | SUSPENDED | if held.remembered { REMEMBERED } else { 0 })?;
+                } else {
+                    entry.set(0, 0)?;
+                    entry.expire_at(Some(now));
+                }
             }
             Ok(())
         });
     }
+}
+
+/// What became of taking from limits.
+enum Taken {
+    Held(Reservation),
+    /// Something does not admit it.
+    Nothing,
+    /// A call of the same id and arguments is open in this other process: whether it lives decides.
+    AskAbout(u64),
+}
+
+/// What is known of another process that runs the call.
+#[derive(Clone, Copy)]
+struct Runner {
+    process: u64,
+    gone: bool,
+}
+
+/// Whether a call of the same id and arguments is open.
+enum Open {
+    /// It is none, or is run right now: this is one more call.
+    No,
+    /// This process has entered it; whether it lives is not known.
+    Run(u64),
+    /// Nobody runs it.
+    Left { remembered: bool },
+}
+
+/// How a call that took from limits ended.
+pub(super) struct Settled {
+    pub(super) outcome: Outcome,
+    /// What it cost, where somebody said so, in millionths of a US dollar.
+    pub(super) cost: Option<i64>,
+    /// Its body was left to be entered again.
+    pub(super) suspended: bool,
+}
+
+impl Settled {
+    /// Of a call whose body does not run.
+    pub(super) const DENIED: Self = Self { outcome: Outcome::Denied, cost: None, suspended: false };
 }
 
 /// The entry that says that a call with this id is open. An id means the same call only with the same digest.
@@ -276,18 +345,36 @@ struct Asking<'p> {
     claims: &'p [Claim],
     keys: &'p [Key],
     open: Option<Key>,
+    /// This one, where the call has an id.
+    process: u64,
     now: i64,
     hits: Vec<Hit<'p>>,
 }
 
 impl Asking<'_> {
-    /// Of a call that was counted before and is not completed, so that nothing is counted twice: whether its session knows of it.
-    fn open_already(&self, entries: &[Entry<'_>]) -> Option<bool> {
-        let entry = self.open.and(entries.last()).filter(|entry| entry.known())?;
-        match entry.get(0) {
-            0 => None,
-            word => Some(word == OPEN_AND_REMEMBERED),
+    /// Whether the call was counted before and is not completed.
+    fn open_already(&self, entries: &[Entry<'_>], runner: Option<Runner>) -> Open {
+        let Some(entry) = self.open.and(entries.last()).filter(|entry| entry.known()) else { return Open::No };
+        let (word, process) = (entry.get(0), entry.get(1));
+        let remembered = word & REMEMBERED != 0;
+        match runner {
+            _ if word & OPEN == 0 => Open::No,
+            _ if word & SUSPENDED != 0 => Open::Left { remembered },
+            _ if process == self.process => Open::No,
+            Some(runner) if runner.process == process && runner.gone => Open::Left { remembered },
+            Some(_) => Open::No,
+            None => Open::Run(process),
         }
+    }
+
+    /// Says that this process runs the call.
+    fn enter(&self, entries: &mut [Entry<'_>], remembered: bool) -> Result<(), StateError> {
+        let (Some(_), Some(entry)) = (self.open, entries.last_mut()) else { return Ok(()) };
+        entry.resize(2)?;
+        entry.set(0, OPEN | if remembered { REMEMBERED } else { 0 })?;
+        entry.set(1, self.process)?;
+        entry.expire_at(Some(UnixNanos(self.now.saturating_add(OPEN_CALL))));
+        Ok(())
     }
 
     /// Asks every limit; none is taken from.
@@ -333,11 +420,7 @@ impl Asking<'_> {
             }
             leases.push(Lease { limit: claim.limit, key: *key, held });
         }
-        if let (Some(_), Some(entry)) = (self.open, entries.last_mut()) {
-            entry.resize(1)?;
-            entry.set(0, if remembered { OPEN_AND_REMEMBERED } else { OPEN })?;
-            entry.expire_at(Some(UnixNanos(self.now.saturating_add(OPEN_CALL))));
-        }
+        self.enter(entries, remembered)?;
         Ok(leases)
     }
 }

@@ -1,14 +1,14 @@
 //! What the processes of the home remember together, opened with the first call that needs it.
 
 use super::health::count;
-use super::limits::Reservation;
+use super::limits::{Reservation, Settled};
 use super::{Guard, Tool};
 use crate::call::{Beginning, CallContext};
 use crate::clock::UnixNanos;
 use crate::condition::{Facts, SessionView, Unknown};
 use crate::decide::{Decision, Effect, FailMode, ReasonCode};
 use crate::error::Error;
-use crate::ledger::{Home, Outcome};
+use crate::ledger::Home;
 use crate::session::{Secrets, Sessions, View};
 use crate::state::{Options, State};
 use crate::value::Value;
@@ -180,7 +180,7 @@ impl Guard {
             let why = Some(Arc::from(error.message()));
             *decision = Cow::Owned(tool.plan().refusal(ReasonCode::SessionUnknown, why));
             if let Some(held) = held.take() {
-                self.settle(tool, &held, Outcome::Denied, None, recall.now);
+                self.settle(tool, &held, Settled::DENIED, recall.now);
             }
         }
     }

@@ -14,8 +14,7 @@ use std::time::Duration;
 
 /// Permission that is not yet durable.
 ///
-/// Dropped without [`PendingSync::finish`] or [`PendingSync::resume`], the call is recorded as `unknown`, as with any lost
-/// ticket.
+/// Dropped without [`PendingSync::finish`] or [`PendingSync::resume`], the call is recorded as `cancelled`: its body cannot have run.
 #[derive(Debug)]
 pub struct PendingSync {
     ticket: Ticket,
@@ -24,7 +23,7 @@ pub struct PendingSync {
 
 impl PendingSync {
     pub(super) const fn new(ticket: Ticket, record: Box<OnItsWay>) -> Self {
-        Self { ticket, record }
+        Self { ticket: ticket.waiting(), record }
     }
 
     /// What says when the record is on the disk, to wait for that elsewhere.

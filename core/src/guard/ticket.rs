@@ -1,7 +1,7 @@
 //! What stands between "it may run" and "it ran": completing it is recorded, and so is losing it.
 
 use super::completion::End;
-use super::limits::Reservation;
+use super::limits::{Reservation, Settled};
 use super::{Captured, Guard, Tool};
 use crate::clock::UnixNanos;
 use crate::decide::RecordLevel;
@@ -19,6 +19,9 @@ pub struct Ticket {
     issue: Issue,
     started: Instant,
     open: bool,
+    /// Its body has not begun: it waits for its record.
+    waits: bool,
+    suspended: bool,
     cost: Option<i64>,
 }
 
@@ -36,7 +39,13 @@ pub(super) struct Issue {
 
 impl Ticket {
     pub(super) fn new(guard: Arc<Guard>, tool: Arc<Tool>, issue: Issue) -> Self {
-        Self { guard, tool, issue, started: Instant::now(), open: true, cost: None }
+        Self { guard, tool, issue, started: Instant::now(), open: true, waits: false, suspended: false, cost: None }
+    }
+
+    /// The same, of a call whose body cannot be reached yet: lost now, it is recorded as `cancelled`, and nothing of it is spent.
+    pub(super) const fn waiting(mut self) -> Self {
+        self.waits = true;
+        self
     }
 
     /// The id of the decided call.
@@ -51,6 +60,7 @@ impl Ticket {
 
     pub(super) fn restart(&mut self) {
         self.started = Instant::now();
+        self.waits = false;
     }
 
     /// The tool it was given for.
@@ -62,6 +72,12 @@ impl Ticket {
     /// Says what the call cost in millionths of a US dollar: it takes the place of what it was expected to cost.
     pub fn costs(&mut self, micro_usd: i64) {
         self.cost = Some(micro_usd.max(0));
+    }
+
+    /// Says that the body was left only to be entered again, by a call of the same id with the same arguments: that one takes
+    /// nothing from limits once more.
+    pub const fn suspends(&mut self) {
+        self.suspended = true;
     }
 
     /// Records how the call ended. Never fails: what cannot be recorded is counted in the guard's health.
@@ -81,7 +97,8 @@ impl Ticket {
             self.guard.learn(&self.tool, session, value, ended);
         }
         if let Some(held) = self.issue.held.take() {
-            self.guard.settle(&self.tool, &held, outcome, self.cost, ended);
+            let settled = Settled { outcome, cost: self.cost, suspended: self.suspended };
+            self.guard.settle(&self.tool, &held, settled, ended);
         }
         self.guard.record_completion(&self.tool, &end, result);
     }
@@ -90,7 +107,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if self.open {
-            self.finish(Outcome::Unknown, &Captured::Nothing);
+            let lost = if self.waits { Outcome::Cancelled } else { Outcome::Unknown };
+            self.finish(lost, &Captured::Nothing);
         }
     }
 }

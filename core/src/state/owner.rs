@@ -148,7 +148,7 @@ impl Owners {
     }
 
     /// A slot is given anew only after everything of its last owner was taken back.
-    fn is_dead(&self, table: &Table, owner: Owner) -> Result<bool, StateError> {
+    pub(super) fn is_dead(&self, table: &Table, owner: Owner) -> Result<bool, StateError> {
         if usize::from(owner.slot) >= SLOTS {
             return Err(table.damaged("a lock is held by nobody"));
         }

@@ -11,6 +11,7 @@ use crate::clock::UnixNanos;
 use crate::ledger::lock::FileLock;
 use crate::ledger::{Home, boot_id};
 use counterseal_spool::SharedWords;
+use counterseal_spool::owned::Owner;
 use smallvec::SmallVec;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
@@ -183,6 +184,25 @@ impl State {
         }
         commit(&held, &mut entries)?;
         Ok(outcome)
+    }
+
+    /// This process, as a word that entries may keep and [`State::is_gone`] can be asked about.
+    ///
+    /// # Errors
+    /// [`StateError::Full`] where more processes than there are places use the table, and those of reading it.
+    #[inline]
+    pub fn this_process(&self) -> Result<u64, StateError> {
+        self.owners.this(&self.table, self.patience).map(|owner| owner.generation << 16 | u64::from(owner.slot))
+    }
+
+    /// Whether the process that [`State::this_process`] gave `word` in is dead, or has closed the table. Not to be asked within a
+    /// transaction: it looks at a file.
+    ///
+    /// # Errors
+    /// [`StateError::Damaged`] for a word that no process was given, [`StateError::Io`] where it cannot be told.
+    pub fn is_gone(&self, word: u64) -> Result<bool, StateError> {
+        let owner = Owner { slot: (word & 0xffff) as u16, generation: word >> 16 };
+        self.owners.is_dead(&self.table, owner)
     }
 
     /// What the table holds under `key`; where that is nothing, whether it may have made room.

@@ -1,0 +1,141 @@
+//! Calls with an id that are met again: what nobody runs any more is taken up, what runs is one call more.
+
+#![cfg(test)]
+
+use counterseal::call::{CallContext, PROGRAM_SOURCE, ToolSpec};
+use counterseal::clock::Clock;
+use counterseal::decide::{Layer, Layers, Options, ReasonCode};
+use counterseal::guard::{Admission, Captured, Config, Guard, Ticket, Tool};
+use counterseal::ledger::read::{Entry, Filter, entries};
+use counterseal::ledger::record::Kind;
+use counterseal::ledger::{self, Home, Outcome};
+use counterseal::policy;
+use counterseal::value::Value;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+const ONE: &str = "version: 1\nbudgets: [{id: one, calls: 1}]\n";
+const CHILDS_HOME: &str = "COUNTERSEAL_TEST_CHILDS_HOME";
+
+fn start(home: &Path, text: &str) -> (Arc<Guard>, Arc<Tool>) {
+    let policy = policy::load("policy.yaml", text).unwrap_or_else(|errors| panic!("{errors}"));
+    let layer = Layer { name: Arc::from("local"), policy: Arc::new(policy) };
+    let guard = Guard::start(Config {
+        layers: Layers::new(vec![layer], Options::default()).unwrap(),
+        home: home.to_owned(),
+        agent: None,
+        clock: Clock::System,
+        previous: None,
+        observer: None,
+        asks: false,
+        ledger: ledger::Options::default(),
+    })
+    .unwrap();
+    let tool = guard.tool(ToolSpec { name: "pay".into(), source: PROGRAM_SOURCE.into(), ..ToolSpec::default() });
+    (guard, tool.unwrap())
+}
+
+/// A call of the id `c-1`.
+fn admit(guard: &Arc<Guard>, tool: &Arc<Tool>) -> Admission {
+    let context = CallContext {
+        agent: None,
+        user: None,
+        session: Arc::from("s-1"),
+        implicit: false,
+        run: None,
+        parent: None,
+        call_id: Some(Arc::from("c-1")),
+        annotations: None,
+        beginning: None,
+        enforcement: None,
+    };
+    guard.admit(tool, Ok(&Value::Map(Vec::new())), &context)
+}
+
+fn running(admission: Admission) -> Ticket {
+    match admission {
+        Admission::Run(ticket) => ticket,
+        other => panic!("it runs: {other:?}"),
+    }
+}
+
+fn is_over_budget(admission: &Admission) -> bool {
+    matches!(admission, Admission::Refused(refusal) if refusal.decision.reason_code == ReasonCode::BudgetExceeded)
+}
+
+#[test]
+fn calls_of_one_id_that_run_at_once_are_as_many_calls() {
+    let home = tempfile::tempdir().unwrap();
+    let (guard, pay) = start(home.path(), ONE);
+    let first = running(admit(&guard, &pay));
+    assert!(is_over_budget(&admit(&guard, &pay)));
+    // another engine over the same home asks whether the process of the first lives, and it does
+    let (other, pay_too) = start(home.path(), ONE);
+    assert!(is_over_budget(&admit(&other, &pay_too)));
+    first.complete(Outcome::Success, &Captured::Nothing);
+    assert!(is_over_budget(&admit(&guard, &pay)));
+}
+
+#[test]
+fn a_suspended_call_is_entered_again_without_being_counted_again() {
+    let home = tempfile::tempdir().unwrap();
+    let (guard, pay) = start(home.path(), ONE);
+    for _ in 0..3 {
+        let mut ticket = running(admit(&guard, &pay));
+        ticket.suspends();
+        ticket.complete(Outcome::Interrupted, &Captured::Nothing);
+    }
+    let resumed = running(admit(&guard, &pay));
+    assert!(is_over_budget(&admit(&guard, &pay)), "it runs again, so that another one is one more");
+    resumed.complete(Outcome::Success, &Captured::Nothing);
+    assert!(is_over_budget(&admit(&guard, &pay)));
+}
+
+#[test]
+fn a_call_that_was_interrupted_for_good_is_counted_when_it_comes_again() {
+    let home = tempfile::tempdir().unwrap();
+    let (guard, pay) = start(home.path(), ONE);
+    running(admit(&guard, &pay)).complete(Outcome::Interrupted, &Captured::Nothing);
+    assert!(is_over_budget(&admit(&guard, &pay)));
+}
+
+#[test]
+fn a_call_whose_process_died_is_taken_up_once() {
+    if let Some(home) = std::env::var_os(CHILDS_HOME) {
+        let (guard, pay) = start(Path::new(&home), ONE);
+        let _ticket = running(admit(&guard, &pay));
+        std::process::abort();
+    }
+    let home = tempfile::tempdir().unwrap();
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_call_whose_process_died_is_taken_up_once"])
+        .env(CHILDS_HOME, home.path())
+        .output()
+        .unwrap();
+    assert!(!child.status.success());
+    let (guard, pay) = start(home.path(), ONE);
+    let taken_up = running(admit(&guard, &pay));
+    assert!(is_over_budget(&admit(&guard, &pay)));
+    taken_up.complete(Outcome::Success, &Captured::Nothing);
+    assert!(is_over_budget(&admit(&guard, &pay)));
+}
+
+#[test]
+fn a_call_that_is_given_up_before_its_body_is_cancelled_and_takes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let (guard, pay) = start(home.path(), &(ONE.to_owned() + "record: {sync: durable}\n"));
+    for _ in 0..3 {
+        let Admission::Sync(waits) = admit(&guard, &pay) else { panic!("it waits for its record") };
+        drop(waits);
+    }
+    let Admission::Sync(waits) = admit(&guard, &pay) else { panic!("it waits for its record") };
+    let ticket = running(waits.finish(std::time::Duration::from_secs(10)));
+    assert!(is_over_budget(&admit(&guard, &pay)));
+    ticket.complete(Outcome::Success, &Captured::Nothing);
+    guard.close(std::time::Duration::from_secs(10)).unwrap();
+    let home = Home::open(home.path()).unwrap();
+    let ended = entries(&home, &Filter { kinds: vec![Kind::Completed], ..Filter::default() }, false).unwrap();
+    let cancelled = |entry: &Entry| serde_json::to_string(&entry.record).unwrap().contains(r#""outcome":"cancelled""#);
+    assert_eq!(ended.map(Result::unwrap).filter(cancelled).count(), 3);
+}
