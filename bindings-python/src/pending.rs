@@ -278,7 +278,7 @@ impl Pending {
         self.approver.as_ref().map(|approver| approver.clone_ref(py))
     }
 
-    /// Stops waiting. A question stays open, and the next like call takes it up.
+    /// Stops waiting. A question stays open, and the next like call takes it up; a call that waits for the disk is cancelled.
     fn leave(&self) {
         if self.forks == forks() {
             drop(self.take());

@@ -145,6 +145,26 @@ def test_what_nobody_changed_runs_once_its_record_is_on_the_disk() -> None:
         assert [(one.effect, one.outcome) for one in test.decisions] == [("run", "success")] * 2
 
 
+def test_a_call_cancelled_before_its_body_has_spent_nothing() -> None:
+    async def put(items: int) -> int:
+        return items
+
+    async def program(test: TestEngine) -> int:
+        tool = cs.guard_tool("put", put)
+        for _ in range(3):
+            with broken_disk(Path(test.home)):
+                calling = asyncio.ensure_future(tool(1))
+                await asyncio.sleep(0)
+                calling.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await calling
+        return await tool(2)
+
+    with engine({**DURABLE, "budgets": [{"id": "one", "calls": 1}]}) as test:
+        assert asyncio.run(program(test)) == 2
+        assert [one.outcome for one in test.decisions] == ["cancelled"] * 3 + ["success"]
+
+
 def test_a_loop_that_is_closed_while_a_call_waits_harms_nobody() -> None:
     async def put(items: int) -> int:
         return items

@@ -114,7 +114,11 @@ async def passed_natively_async(
 def wait(pending: _native.Pending, *, native: bool = False) -> None:
     """Blocks the calling thread until the call can go on. Where that would stop an event loop, the call does not wait."""
     if not pending.asks:
-        pending.wait()
+        try:
+            pending.wait()
+        except BaseException:
+            pending.leave()  # its body does not begin any more
+            raise
         return
     try:
         # that way takes an answer of the desk's thread, which would stop a loop

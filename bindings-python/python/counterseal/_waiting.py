@@ -34,10 +34,14 @@ async def on_disk(pending: _native.Pending) -> None:
         pending.wait()  # a loop of another kind, which cannot be woken from here
         return
     future: Future[None] = loop.create_future()
-    if _enqueued(pending.queue, (pending, loop, future)):
-        await future
-    else:
-        pending.wait()
+    try:
+        if _enqueued(pending.queue, (pending, loop, future)):
+            await future
+        else:
+            pending.wait()
+    except BaseException:
+        pending.leave()  # its body does not begin any more
+        raise
 
 
 def _enqueued(key: int, waiting: _Waiting) -> bool:

@@ -161,7 +161,8 @@ impl Guard {
                         if may_run {
                             asking.enter(entries, remembered)?;
                         }
-                        return Ok(Taken::Held(Reservation { leases: SmallVec::new(), call: open, remembered }));
+                        let leases = SmallVec::new();
+                        return Ok(Taken::Held(Box::new(Reservation { leases, call: open, remembered })));
                     }
                 }
                 asking.ask(entries);
@@ -173,7 +174,7 @@ impl Guard {
                     let decided = |entry| Sessions::decided_in(entry, items.tool, &items.tags);
                     let remembered = facts.map_or(Ok(false), decided)?;
                     let leases = asking.take(entries, remembered)?;
-                    return Ok(Taken::Held(Reservation { leases, call: open, remembered }));
+                    return Ok(Taken::Held(Box::new(Reservation { leases, call: open, remembered })));
                 }
                 if take.is_some() {
                     asking.take_lost(entries)?;
@@ -194,7 +195,7 @@ impl Guard {
             done = attempt(Some(Runner { process, gone: state.is_gone(process).unwrap_or(false) }));
         }
         match done {
-            Ok(Taken::Held(held)) => (judged(decision, &asking.hits), Some(Box::new(held))),
+            Ok(Taken::Held(held)) => (judged(decision, &asking.hits), Some(held)),
             Ok(Taken::Nothing | Taken::AskAbout(_)) => (judged(decision, &asking.hits), None),
             Err(error) => (judged(decision, &unknown(&error)), None),
         }
@@ -295,7 +296,7 @@ impl Guard {
 
 /// What became of taking from limits.
 enum Taken {
-    Held(Reservation),
+    Held(Box<Reservation>),
     /// Something does not admit it.
     Nothing,
     /// A call of the same id and arguments is open in this other process: whether it lives decides.
