@@ -273,6 +273,19 @@ def test_what_a_partial_holds_is_an_argument() -> None:
         assert recorded(engine) == [({"account": "acc-1", "amount": 2, "currency": "EUR"}, "success")]
 
 
+def test_what_wraps_a_guarded_function_is_decided_on_by_itself() -> None:
+    guarded = cs.guard_tool("inner", lambda x: x)
+
+    @functools.wraps(guarded)
+    def past(x: int) -> str:
+        return "ran without asking"
+
+    with counterseal.testing.engine(deny("outer")) as engine:
+        outer = StructuredTool.from_function(past, name="outer", description="d")
+        assert all("was not run" in text for text in both_ways(outer, {"x": 1}))
+        assert [one.effect for one in engine.decisions] == ["refused"] * 2
+
+
 def test_tools_that_are_let_go_leave_nothing_behind() -> None:
     from counterseal._adapters import langchain as adapter
 

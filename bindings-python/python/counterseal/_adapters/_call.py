@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _native
 from .._asking import agreed, agreed_async
-from .._guard import _already_guarded, _argument_names
-from .._signature import analysed, declared_parameters
+from .._guard import _argument_names
+from .._shim import is_guarded
+from .._signature import analysed, declared_parameters, unfolded
 from .._text import is_text
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def tool_behind(
 
     `injected` names parameters that the framework passes and that are no arguments.
     """
-    if _already_guarded(body):
+    # What a wrapper does with the guarded function that it wraps, and whether it calls it at all, nobody can say.
+    if is_guarded(body) or is_guarded(unfolded(body).function):
         return None
     found = analysed(body, sorted(injected))
     if found is None:
