@@ -120,13 +120,15 @@ impl PyEngine {
         Arc::strong_count(&self.inner.guard) == 1 && !outside::anybody_waits()
     }
 
-    /// What is in force: `policies`, `enforcement`, `rules`, `warning`.
+    /// What is in force: `policies`, `enforcement`, `rules`, `limits`, `in_force` (the line's text), `warning`.
     fn summary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let summary = self.inner.guard.summary();
         let all = PyDict::new(py);
         all.set_item("policies", summary.policies.iter().map(|name| &**name).collect::<Vec<_>>())?;
         all.set_item("enforcement", summary.enforcement.as_str())?;
         all.set_item("rules", summary.rules)?;
+        all.set_item("limits", summary.limits)?;
+        all.set_item("in_force", summary.in_force)?;
         all.set_item("warning", summary.warning)?;
         Ok(all)
     }

@@ -127,7 +127,12 @@ def test_a_policy_is_checked_against_the_tools_that_are_guarded(home: Path) -> N
 def test_one_line_says_what_is_in_force(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="counterseal")
     cs.configure(policy=REFUSE, home=home)
-    assert caplog.record_tuples[-1] == ("counterseal", logging.INFO, "policy `refuse`, mode progressive, 1 rules")
+    assert caplog.record_tuples[-1] == ("counterseal", logging.INFO, "policy `refuse`, mode progressive, 1 rule")
+    limits = {"version": 1, "name": "limits", "loops": {"same_call": 3, "window": "1m"}, "scope": ["tool"]}
+    effective = cs.configure(policy=limits, home=home)
+    line = "policy `limits`, mode progressive, 0 rules, 1 limit, a scope"
+    assert caplog.record_tuples[-1] == ("counterseal", logging.INFO, line)
+    assert (effective.rules, effective.limits, effective.warning) == (0, 1, None)
     cs.configure(policy={"version": 1, "name": "nothing"}, home=home)
     assert caplog.record_tuples[-1][1] == logging.WARNING
     cs.configure(policy={**REFUSE, "enforcement": "observe"}, home=home)

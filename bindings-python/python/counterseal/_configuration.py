@@ -55,6 +55,7 @@ class Configuration:
         "checkpoints",
         "enforcement",
         "home",
+        "limits",
         "mode",
         "policy",
         "reload",
@@ -68,6 +69,7 @@ class Configuration:
         *,
         policy: str | None,
         rules: int,
+        limits: int,
         enforcement: str,
         home: str,
         agent_id: str | None,
@@ -81,6 +83,7 @@ class Configuration:
     ) -> None:
         self.policy = policy
         self.rules = rules
+        self.limits = limits
         self.enforcement = enforcement
         self.home = home
         self.agent_id = agent_id
@@ -293,8 +296,9 @@ def _after_swap(engine: _native.Engine, settings: dict[str, Any]) -> Configurati
         **settings,
         "approver": getattr(approver, "__name__", type(approver).__name__) if callable(approver) else approver,
     }
+    in_force = summary.pop("in_force")
     effective = Configuration(policy=", ".join(summary.pop("policies")) or None, **summary, **shown)
-    _tell(effective)
+    _tell(effective, in_force)
     return effective
 
 
@@ -349,14 +353,14 @@ def _at_exit() -> None:
         print(f"counterseal: {error}", file=sys.stderr)
 
 
-def _tell(effective: Configuration) -> None:
+def _tell(effective: Configuration, in_force: str) -> None:
     """One line of what is in force. Nobody can listen for less than a warning where logging is not even imported."""
     if effective.warning is None and "logging" not in sys.modules:
         return
     import logging
 
     logger = logging.getLogger("counterseal")
-    line = f"policy `{effective.policy or 'none'}`, mode {effective.enforcement}, {effective.rules} rules"
+    line = f"policy `{effective.policy or 'none'}`, mode {effective.enforcement}, {in_force}"
     if effective.warning is None:
         logger.info(line)
     else:

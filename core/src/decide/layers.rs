@@ -1,7 +1,7 @@
 //! The policies in force, strictest wins: the built-in one and those that were given, never merged as text.
 
 use super::builtin;
-use super::decision::{Decision, Enforcement, ReasonCode};
+use super::decision::{Decision, Enforcement, ReasonCode, Verdict};
 use super::limited::PlannedLimit;
 use super::plan::ToolPlan;
 use super::tool;
@@ -115,6 +115,30 @@ impl Layers {
     #[must_use]
     pub fn rule_count(&self) -> usize {
         self.layers.iter().map(|layer| layer.policy.rule_count()).sum()
+    }
+
+    /// How many budgets, rate limits and limits on loops all layers have.
+    #[must_use]
+    pub fn limit_count(&self) -> usize {
+        self.layers.iter().map(|layer| layer.policy.limit_count()).sum()
+    }
+
+    /// Whether any layer names the tools that may be called.
+    #[must_use]
+    pub fn is_scoped(&self) -> bool {
+        self.layers.iter().any(|layer| layer.policy.scope.is_some())
+    }
+
+    /// The strictest of what holds where no rule matched.
+    #[must_use]
+    pub fn default_verdict(&self) -> Verdict {
+        self.layers.iter().map(|layer| layer.policy.default_verdict()).max().unwrap_or(Verdict::Allow)
+    }
+
+    /// Whether calls are refused as long as no layer decides anything.
+    #[must_use]
+    pub const fn requires_policy(&self) -> bool {
+        self.options.require_policy
     }
 
     /// Whether a rule of any layer may be answered wrongly where a session does not remember a call of a tool with these tags.

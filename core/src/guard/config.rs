@@ -1,11 +1,11 @@
-//! What a guard is started with, and the one line it says of itself then.
+//! What a guard is started with.
 
 use super::memory::LazyMemory;
 use super::{Counters, Guard, Observer, PolicyRecord};
 use crate::approval::desk::Desk;
 use crate::approval::store::Store;
 use crate::clock::Clock;
-use crate::decide::{Enforcement, Layers};
+use crate::decide::Layers;
 use crate::error::Error;
 use crate::ledger::{self, Ledger};
 use crate::value::digest::DigestKey;
@@ -33,19 +33,6 @@ pub struct Config {
     pub asks: bool,
     /// How the ledger writes.
     pub ledger: ledger::Options,
-}
-
-/// What is in force, for the line that is logged at start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
-    /// Names of the policies beside the built-in one.
-    pub policies: Vec<Arc<str>>,
-    /// The mode in force.
-    pub enforcement: Enforcement,
-    /// Rules of all layers.
-    pub rules: usize,
-    /// What a careful operator must not overlook.
-    pub warning: Option<&'static str>,
 }
 
 /// Guards of this process are counted from 1, so that 0 is none.
@@ -80,24 +67,5 @@ impl Guard {
             standing,
             named_tags: ArcSwap::from_pointee(named_tags),
         }))
-    }
-
-    /// What is in force.
-    #[must_use]
-    pub fn summary(&self) -> Summary {
-        let enforcement = self.layers.enforcement();
-        let rules = self.layers.rule_count();
-        let warning = match enforcement {
-            Enforcement::Observe => Some("it only observes: every call runs"),
-            _ if !self.layers.decides() => Some("no policy is configured: every call is allowed and recorded"),
-            _ if rules == 0 => Some("the policy has no rule"),
-            _ => None,
-        };
-        Summary {
-            policies: self.layers.describe().into_iter().map(|layer| layer.name).collect(),
-            enforcement,
-            rules,
-            warning,
-        }
     }
 }

@@ -19,18 +19,20 @@ mod pending_sync;
 mod policy_record;
 mod scratch;
 mod spending;
+mod summary;
 mod ticket;
 mod tool;
 
 pub use admission::{Admission, Observer, Refusal};
 pub use asking::{Asking, Resumed};
 pub use completion::Captured;
-pub use config::{Config, Summary};
+pub use config::Config;
 pub use health::Health;
 pub use hindsight::{Hindsight, Second, Undecidable};
 pub use memory::Memory;
 pub use pending_sync::PendingSync;
 pub use spending::Standing;
+pub use summary::Summary;
 pub use ticket::Ticket;
 pub use tool::Tool;
 

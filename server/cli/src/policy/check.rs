@@ -49,6 +49,7 @@ struct Facts {
     name: String,
     version: String,
     rules: usize,
+    limits: usize,
     enforcement: &'static str,
     default: &'static str,
     decides: bool,
@@ -90,6 +91,7 @@ fn usable(file: String, loaded: &policy::Policy) -> Checked {
         name: loaded.name().to_owned(),
         version: hex(&loaded.version()),
         rules: loaded.rule_count(),
+        limits: loaded.limit_count(),
         enforcement: loaded.enforcement().as_str(),
         default: loaded.default_verdict().as_str(),
         decides: loaded.decides(),
@@ -113,14 +115,18 @@ fn print(checked: &Checked, console: &mut Console<'_>) {
     let file = Plain::line(&checked.file).to_string();
     if let Some(facts) = &checked.policy {
         let good = console.tone(Tone::Good, "ok");
-        let rules = counted(facts.rules, "rule");
+        let mut rules = counted(facts.rules, "rule");
+        if facts.limits > 0 {
+            rules = format!("{rules}, {}", counted(facts.limits, "limit"));
+        }
         let Facts { enforcement, default, .. } = facts;
         let short = facts.version.get(..12).unwrap_or_default();
         console.line(format_args!("{file}: {good}: {rules}, default {default}, {enforcement}, version {short}"));
         if !facts.decides {
             let warning = console.tone(Tone::Warning, "it decides nothing");
-            console
-                .line(format_args!("{file}: {warning}: it has no rule, no scope and no default, so every call runs"));
+            console.line(format_args!(
+                "{file}: {warning}: it has no rule, no limit, no scope and no default, so every call runs"
+            ));
         }
     }
     for problem in &checked.problems {
