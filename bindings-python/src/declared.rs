@@ -118,3 +118,10 @@ pub(crate) fn guarded_tools() -> Vec<String> {
     let names: BTreeSet<_> = Declared::all().iter().map(|declared| declared.spec.name.clone()).collect();
     names.into_iter().collect()
 }
+
+/// What the rules in force ask of the guarded tools that none of them can answer, one sentence each; none before `configure`.
+#[pyfunction]
+pub(crate) fn unanswered() -> Vec<String> {
+    let specs: Vec<ToolSpec> = Declared::all().iter().map(|declared| declared.spec.clone()).collect();
+    engine::running().map_or_else(Vec::new, |engine| engine.guard.layers().unanswered(&specs))
+}

@@ -140,6 +140,27 @@ def test_one_line_says_what_is_in_force(home: Path, caplog: pytest.LogCaptureFix
     assert "only observes" in caplog.record_tuples[-1][2]
 
 
+def test_a_rule_over_several_tools_may_ask_for_what_some_of_them_lack(home: Path) -> None:
+    large = {"id": "large", "tools": ["*"], "when": "has(args.amount) && args.amount > 100.0", "decision": "deny"}
+    slip = {"id": "slip", "tools": ["pay", "read"], "when": "has(args.amonut) && args.amonut > 1.0", "decision": "deny"}
+    cs.configure(policy={"version": 1, "name": "p", "rules": [large, slip]}, home=home)
+    assert cs.coverage().findings == []
+    read = cs.guard_tool("read", lambda path: path)
+    pay = cs.guard_tool("pay", lambda amount: amount)
+    assert read("a") == "a"
+    assert pay(5.0) == 5.0
+    with pytest.raises(cs.PolicyDenied):
+        pay(500.0)
+    (finding,) = cs.coverage().findings
+    assert finding == (
+        "rule `local/slip` asks for `args.amonut`, which no guarded tool that it speaks of has (`pay`, `read`); did you mean `amount`"
+    )
+    assert cs.coverage().to_dict()["findings"] == [finding]
+    alone = {**slip, "tools": ["pay"]}
+    with pytest.raises(cs.ConfigurationError, match="did you mean `amount`"):
+        cs.configure(policy={"version": 1, "name": "p", "rules": [alone]}, home=home)
+
+
 def test_a_call_before_configure_does_not_run(tmp_path: Path) -> None:
     program = """
         import counterseal as cs

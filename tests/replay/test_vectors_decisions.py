@@ -108,10 +108,10 @@ def level(payload: bytes | None) -> str:
 def test_decisions() -> None:
     answers = replay_all(CASES, replay)
     assert answers == {
-        REPLAYED: 79,
+        REPLAYED: 90,
         "a program has one policy": 8,
         "a program's tools have no other source": 8,
-        "a program's tools have no schema": 2,
+        "a program's tools have no schema": 3,
         "a call has no mode of its own": 4,
     }
     assert answers.total() == len(CASES)

@@ -35,20 +35,26 @@ _WITHOUT_ADAPTER = {
 class Coverage:
     """What `coverage` returns."""
 
-    __slots__ = ("frameworks", "tools")
+    __slots__ = ("findings", "frameworks", "tools")
 
-    def __init__(self, tools: list[str], frameworks: list[CoveredFramework]) -> None:
+    def __init__(self, tools: list[str], frameworks: list[CoveredFramework], findings: list[str]) -> None:
         self.tools = tools
         """Names of the guarded tools that the program holds; a framework's tools are among them from their first call on."""
         self.frameworks = frameworks
         """Every framework that the program has imported and that calls tools by itself."""
+        self.findings = findings
+        """What a rule over several tools asks for with `has` and none of the guarded ones has: a slip, or a tool yet to come."""
 
     def to_dict(self) -> dict[str, Any]:
         """All of it by name, ready for JSON."""
-        return {"tools": list(self.tools), "frameworks": [one.to_dict() for one in self.frameworks]}
+        return {
+            "tools": list(self.tools),
+            "frameworks": [one.to_dict() for one in self.frameworks],
+            "findings": list(self.findings),
+        }
 
     def __repr__(self) -> str:
-        return f"Coverage(tools={self.tools!r}, frameworks={self.frameworks!r})"
+        return f"Coverage(tools={self.tools!r}, frameworks={self.frameworks!r}, findings={self.findings!r})"
 
 
 class CoveredFramework:
@@ -91,7 +97,7 @@ def coverage() -> Coverage:
         for module, name in sorted(_WITHOUT_ADAPTER.items())
         if module in sys.modules
     ]
-    return Coverage(_native.guarded_tools(), found)
+    return Coverage(_native.guarded_tools(), found, _native.unanswered())
 
 
 def _with_adapter(name: str) -> CoveredFramework:

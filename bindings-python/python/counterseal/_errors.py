@@ -184,6 +184,9 @@ _KINDS: dict[str, type[CountersealError]] = {
 def from_core(code: str, kind: str, retry: str, message: str, details: Mapping[str, str]) -> CountersealError:
     """The exception for an error of the engine."""
     made = LedgerError if code.startswith("ledger_") else _KINDS.get(kind, CountersealError)
+    suggestion = details.get("suggestion")
+    if suggestion is not None and suggestion not in message:
+        message = f"{message}; {suggestion}"
     return made(message, code=code, kind=kind, retry=retry, details=details)
 
 

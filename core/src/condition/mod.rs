@@ -19,6 +19,7 @@ mod instant;
 mod lists;
 mod node;
 mod number;
+mod optional;
 mod scope;
 mod seen;
 mod session;
@@ -30,6 +31,8 @@ pub use compiled::{Compiled, Declared, compile};
 pub use lists::Lists;
 pub use session::{SessionView, Unknown};
 pub use types::{ArgumentType, ArgumentTypes};
+
+pub(crate) use optional::{Path, asked_for, lacks};
 
 pub(crate) use lists::{instead_of_odd, odd_one};
 pub(crate) use types::MAX_SCHEMA_DEPTH;

@@ -76,6 +76,26 @@ impl ArgumentTypes {
         self.names.keys().map(String::as_str)
     }
 
+    /// The fields of the map `name`, where it is known to be one.
+    pub(crate) fn fields(&self, name: &str) -> Option<&Self> {
+        match self.names.get(name) {
+            Some(ArgumentType::Map(fields)) => Some(fields),
+            _ => None,
+        }
+    }
+
+    /// With one name more, of unknown type, at the end of a path through maps; as it is where the path leads elsewhere.
+    pub(crate) fn with(&mut self, path: &[String]) {
+        let Some((first, rest)) = path.split_first() else { return };
+        match self.names.get_mut(first) {
+            None if rest.is_empty() => {
+                self.names.insert(first.clone(), ArgumentType::Any);
+            }
+            Some(ArgumentType::Map(fields)) => fields.with(rest),
+            _ => {}
+        }
+    }
+
     /// Whether other names are possible.
     #[must_use]
     pub const fn is_open(&self) -> bool {

@@ -5,6 +5,7 @@
 
 mod asking;
 mod builtin;
+mod coverage;
 mod decision;
 mod explain;
 mod ladder;

@@ -7,7 +7,7 @@ use super::text::Expression;
 use super::vocabulary;
 use super::words::Known;
 use crate::call::{PROGRAM_SOURCE, ToolSpec};
-use crate::condition::{ArgumentTypes, Compiled, ConditionError, Declared, Lists, compile};
+use crate::condition::{ArgumentTypes, Compiled, ConditionError, Declared, Lists, Path, asked_for, compile, lacks};
 use crate::error::ErrorCode;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -64,8 +64,55 @@ impl Asked {
 /// Why a rule's condition was refused, and which one.
 pub(crate) type Refused<'r> = (&'static str, &'r Expression, ConditionError);
 
-/// Compiles the conditions of `rule` for tools whose arguments are `arguments`, or unknown.
+/// Compiles the conditions of `rule` for tools whose arguments are `arguments`, or unknown. What a rule over several tools asks for
+/// with `has` may be missing from one of them; in a rule on one tool it is a slip.
 pub(crate) fn compile_rule<'r>(
+    rule: &'r Rule,
+    arguments: Option<&ArgumentTypes>,
+    lists: &Lists,
+) -> Result<Conditions, Vec<Refused<'r>>> {
+    compile_excusing(rule, arguments, lists, &|_| true)
+}
+
+/// As [`compile_rule`]; what of the rule's questions by `has` is not `excused` has to be an argument.
+fn compile_excusing<'r>(
+    rule: &'r Rule,
+    arguments: Option<&ArgumentTypes>,
+    lists: &Lists,
+    excused: &dyn Fn(&Path) -> bool,
+) -> Result<Conditions, Vec<Refused<'r>>> {
+    let Some(arguments) = arguments else { return compile_strictly(rule, None, lists) };
+    let mut lacking = rule.optional();
+    lacking.retain(|path| lacks(arguments, path) && excused(path));
+    if lacking.is_empty() {
+        return compile_strictly(rule, Some(arguments), lists);
+    }
+    let mut widened = arguments.clone();
+    lacking.iter().for_each(|path| widened.with(path));
+    compile_strictly(rule, Some(&widened), lists)
+}
+
+impl Rule {
+    /// Whether it can select more tools than one.
+    fn is_of_several_tools(&self) -> bool {
+        let one = self.tools.as_ref().is_some_and(|list| match list.value.as_slice() {
+            [only] => only.exact_name().is_some(),
+            _ => false,
+        });
+        !one
+    }
+
+    /// What its conditions ask for with `has` where it is of several tools.
+    pub(crate) fn optional(&self) -> BTreeSet<Path> {
+        if !self.is_of_several_tools() {
+            return BTreeSet::new();
+        }
+        let sources = self.when.iter().chain(&self.unless).map(|expression| &expression.source);
+        sources.flat_map(|source| asked_for(source)).collect()
+    }
+}
+
+fn compile_strictly<'r>(
     rule: &'r Rule,
     arguments: Option<&ArgumentTypes>,
     lists: &Lists,
@@ -134,6 +181,11 @@ fn compile_typed<'r, 't>(
         }
         Err(refused) => Err((&*tool.spec.name, refused)),
     };
+    if let Some((tool, missing)) = typed.that_all_lack(rule)
+        && let Err(refused) = compile_excusing(rule, Some(&tool.arguments), lists, &|path| !missing.contains(path))
+    {
+        return Err((&*tool.spec.name, refused));
+    }
     let patterns = rule.tools.as_ref().map(|list| &list.value);
     for name in patterns.into_iter().flatten().filter_map(|pattern| pattern.exact_name()) {
         for tool in typed.named(name).filter(|tool| rule.selects(&tool.spec.source, &tool.spec.name, &tool.known)) {
@@ -204,8 +256,21 @@ impl TypedTools {
         new
     }
 
-    fn named(&self, name: &str) -> impl Iterator<Item = &TypedTool> {
+    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = &TypedTool> {
         self.by_name.get(name).into_iter().flatten().filter_map(|place| self.tools.get(*place))
+    }
+
+    /// What the rule asks for with `has` and none of its tools has, and one of them, where the arguments of all are known.
+    fn that_all_lack(&self, rule: &Rule) -> Option<(&TypedTool, BTreeSet<Path>)> {
+        let mut optional = rule.optional();
+        if optional.is_empty() || !self.have_all_of(rule) {
+            return None;
+        }
+        let names = rule.tools.iter().flat_map(|list| &list.value).filter_map(|pattern| pattern.exact_name());
+        let selected = |tool: &&TypedTool| rule.selects(&tool.spec.source, &tool.spec.name, &tool.known);
+        let tools: Vec<&TypedTool> = names.flat_map(|name| self.named(name)).filter(selected).collect();
+        optional.retain(|path| tools.iter().all(|tool| lacks(&tool.arguments, path)));
+        tools.first().filter(|_| !optional.is_empty()).map(|first| (*first, optional))
     }
 
     /// Whether the rule names its tools one by one and the arguments of each are known.
