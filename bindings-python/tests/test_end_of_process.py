@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import counterseal as cs
 import pytest
 
 BEGINNING = """
@@ -191,6 +193,23 @@ def test_a_finalizer_that_calls_a_tool_while_the_interpreter_ends_is_refused(
     assert len(by_name) == 4
     assert by_name[-1] == ""
     assert all(said == "closed" or "Error" in said for said in by_name[:3])
+
+
+@pytest.mark.parametrize("end", ["", "cs.close()"], ids=["at its end", "by close"])
+def test_a_program_that_calls_nothing_takes_over_what_a_killed_one_left(end: str, tmp_path: Path) -> None:
+    killed = """
+    cs.configure(policy=POLICY, home=HOME)
+    cs.guard_tool("tool", len)([1])
+    os.kill(os.getpid(), signal.SIGKILL)
+    """
+    assert ended(killed, tmp_path / "home").returncode == -signal.SIGKILL
+    (spool,) = (tmp_path / "home" / "streams").glob("*/spool")
+    done = ended(f"cs.configure(policy=POLICY, home=HOME)\n{end}", tmp_path / "home")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not spool.exists()
+    kinds = [line["kind"] for line in cs.Ledger(tmp_path / "home")]
+    assert kinds[-2:] == ["recovered", "closed"]
+    assert "decided" in kinds
 
 
 @pytest.mark.parametrize("isolated", [True, False])

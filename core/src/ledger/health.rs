@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The state of a ledger in this process. All zero before the first record and in a child that has recorded nothing.
+/// The state of a ledger in this process. All zero before the first record and in a child that has recorded nothing, but for what
+/// closing such a one took over.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Health {
     /// The stream this process writes.

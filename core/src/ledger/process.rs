@@ -18,6 +18,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// Records what a process decides. Shared by its threads; a forked child may go on using it and gets a stream of its own
@@ -31,6 +32,14 @@ pub struct Ledger {
     /// The generation of the process that is starting a stream; 0: none is.
     starting: AtomicU64,
     closed: AtomicBool,
+    unrecorded: Arc<Unrecorded>,
+}
+
+/// What a process that records nothing, and so has no writer, did for its home all the same.
+#[derive(Debug, Default)]
+struct Unrecorded {
+    adopted: AtomicU64,
+    trouble: ArcSwapOption<String>,
 }
 
 impl Ledger {
@@ -49,6 +58,7 @@ impl Ledger {
             live: ArcSwapOption::empty(),
             starting: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            unrecorded: Arc::default(),
         })
     }
 
@@ -180,7 +190,8 @@ impl Ledger {
     }
 
     /// Closes this process's stream: everything recorded is written, the stream closed, a checkpoint signed. Idempotent;
-    /// every later record is refused with [`ErrorCode::Closed`].
+    /// every later record is refused with [`ErrorCode::Closed`]. What dead processes left is taken over by a process that
+    /// recorded nothing too, as far as `timeout` lasts; the rest is left to the next.
     ///
     /// # Errors
     /// [`ErrorCode::LedgerIo`] where it did not end within `timeout` (it goes on; what is not written then is recovered by
@@ -194,17 +205,32 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::close`].
     pub fn close_counting(&self, timeout: Duration, counted: &[(&str, u64)]) -> Result<(), Error> {
+        let first = self.refuse_further();
+        let live = self.live.load();
+        let Some(live) = live.as_ref().filter(|live| live.generation == counterseal_spool::generation()) else {
+            if first {
+                self.adopt_unrecorded(timeout);
+            }
+            return Ok(());
+        };
+        if first {
+            live.control.status().counted = counted.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        }
+        Self::stop(live, timeout)
+    }
+
+    /// Whether this is the first to close it. No stream begins afterwards.
+    fn refuse_further(&self) -> bool {
         let first = !self.closed.swap(true, Ordering::SeqCst);
         let generation = counterseal_spool::generation();
         // somebody may be starting a stream right now; it sees `closed` or is seen here
         while self.starting.load(Ordering::SeqCst) == generation {
             std::thread::sleep(Duration::from_micros(50));
         }
-        let live = self.live.load();
-        let Some(live) = live.as_ref().filter(|live| live.generation == generation) else { return Ok(()) };
-        if first {
-            live.control.status().counted = counted.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-        }
+        first
+    }
+
+    fn stop(live: &Live, timeout: Duration) -> Result<(), Error> {
         live.control.stop.store(true, Ordering::SeqCst);
         live.spool.wake_consumer();
         if live.control.wait_finished(timeout) && !live.control.gone.load(Ordering::Acquire) {
@@ -218,12 +244,40 @@ impl Ledger {
         ))
     }
 
+    /// The writer does it where there is one. Not part of closing what is recorded, so that neither its trouble nor its taking long
+    /// is an error here: the next process takes up what is left.
+    fn adopt_unrecorded(&self, timeout: Duration) {
+        let (home, options, told) = (self.home.clone(), Arc::clone(&self.options), Arc::clone(&self.unrecorded));
+        let (ended, end) = mpsc::sync_channel(1);
+        let adopt = move || {
+            let mut outbox = Outbox::new(&options.sinks);
+            let adoption = adopt::adopt_orphans(&home, &options.clock, &mut |note| outbox.send(note));
+            told.adopted.store(adoption.adopted, Ordering::Relaxed);
+            told.trouble.store(adoption.error.map(|error| Arc::new(error.message().to_owned())));
+            // nobody listens any more where it took too long
+            let _unheard = ended.send(());
+        };
+        match std::thread::Builder::new().name("counterseal-adopter".to_owned()).spawn(adopt) {
+            Ok(_) => {
+                let _in_time_or_not = end.recv_timeout(timeout);
+            }
+            Err(error) => {
+                self.unrecorded.trouble.store(Some(Arc::new(format!("orphaned streams are left alone: {error}"))));
+            }
+        }
+    }
+
     /// How it does.
     #[must_use]
     pub fn health(&self) -> Health {
         let live = self.live.load();
         let Some(live) = live.as_ref().filter(|live| live.generation == counterseal_spool::generation()) else {
-            return Health::default();
+            let last_error = self.unrecorded.trouble.load().as_deref().cloned();
+            return Health {
+                adopted: self.unrecorded.adopted.load(Ordering::Relaxed),
+                last_error,
+                ..Health::default()
+            };
         };
         let spool = live.spool.statistics();
         let status = live.control.status();
@@ -302,7 +356,11 @@ impl Drop for Ledger {
     fn drop(&mut self) {
         /// As long as a program's end may reasonably be held up by a slow disk; the rest is recovered by the next process.
         const AT_MOST: Duration = Duration::from_secs(5);
-        let _health_said_it = self.close(AT_MOST);
+        self.refuse_further();
+        let live = self.live.load_full();
+        if let Some(live) = live.filter(|live| live.generation == counterseal_spool::generation()) {
+            let _health_said_it = Self::stop(&live, AT_MOST);
+        }
         leave_to_parent(self.live.swap(None));
     }
 }

@@ -46,6 +46,39 @@ fn what_the_spool_held_is_taken_once_and_the_stream_closed() {
 }
 
 #[test]
+fn a_process_that_records_nothing_takes_it_over_when_it_is_closed() {
+    let (dying, home) = Dying::holding(3, 4);
+    let spool = stream_path(&home, dying.stream()).join("spool");
+    drop(Ledger::open(&home, Options::default()).unwrap());
+    assert!(spool.exists(), "a ledger that was only let go of touches nothing");
+    let ledger = Ledger::open(&home, Options::default()).unwrap();
+    assert!(spool.exists(), "nor does one that was only opened");
+    ledger.close(LONG).unwrap();
+    let health = ledger.health();
+    assert_eq!((health.adopted, health.last_error, health.stream), (1, None, None));
+    assert!(!spool.exists());
+    let seen = read(&home);
+    assert_eq!((seen.calls().len(), seen.of_kind("closed").count()), (7, 1));
+    let later = Ledger::open(&home, Options::default()).unwrap();
+    later.close(LONG).unwrap();
+    assert_eq!(later.health().adopted, 0);
+}
+
+#[test]
+fn what_such_a_process_cannot_take_over_is_said_and_does_not_keep_it_from_closing() {
+    let (dying, home) = Dying::holding(3, 4);
+    let spool = stream_path(&home, dying.stream()).join("spool");
+    let mut later = std::fs::read(&spool).unwrap();
+    later[8] = 2;
+    std::fs::write(&spool, &later).unwrap();
+    let ledger = Ledger::open(&home, Options::default()).unwrap();
+    ledger.close(LONG).unwrap();
+    let health = ledger.health();
+    assert_eq!(health.adopted, 0);
+    assert!(health.last_error.unwrap().contains("has format version 2"), "the health says why");
+}
+
+#[test]
 fn a_living_stream_is_left_alone() {
     let mut dying = Dying::new(Options::default());
     dying.record(1);
