@@ -1,97 +1,27 @@
 //! Runs the cases of a policy ([`crate::policy::cases`]) against it: each in a home of its own, by the guard that programs use,
 //! with a clock that the case moves.
 
+mod answering;
+mod report;
+
+pub use report::{CallReport, CaseReport, Decided, Difference, Rehearsed};
+
 use crate::call::{Beginning, CallContext, User};
 use crate::clock::{Clock, UnixNanos};
 use crate::decide::{Decision, Effect, Layer, Layers, Options};
 use crate::error::{Error, ErrorCode};
-use crate::guard::{Admission, Captured, Config, Guard, Tool};
-use crate::ledger::{self, Outcome};
-use crate::policy::cases::{Call, Case, Cases, Context, Expect, LAYER, Step, What};
+use crate::guard::{Admission, Captured, Config, Guard, Observer, Tool};
+use crate::ledger::{self, ActionId, Outcome};
+use crate::policy::cases::{Call, Case, Cases, Context, LAYER, Step, What};
 use crate::policy::{At, Policy};
-use serde::Serialize;
+use report::differences;
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long the ledger of a case's home is waited for.
 const CLOSING: Duration = Duration::from_secs(10);
-
-/// What came of all cases.
-#[derive(Debug, Serialize)]
-pub struct Rehearsed {
-    /// The cases, in the order of the file.
-    pub cases: Vec<CaseReport>,
-    /// Rules and limits that decided no call of any case, by id.
-    pub untried: Vec<String>,
-}
-
-/// What came of one case.
-#[derive(Debug, Serialize)]
-pub struct CaseReport {
-    /// What it shows.
-    pub name: Arc<str>,
-    /// Its line in the file, from 1.
-    pub line: u32,
-    /// Whether everything was as expected.
-    pub ok: bool,
-    /// Its calls.
-    pub calls: Vec<CallReport>,
-}
-
-/// What came of one call.
-#[derive(Debug, Serialize)]
-pub struct CallReport {
-    /// Which step of the case it is, from 1.
-    pub step: usize,
-    /// The step's line in the file, from 1.
-    pub line: u32,
-    /// The tool's name.
-    pub tool: String,
-    /// What was decided; `None` where the tool cannot be guarded under this policy.
-    pub decided: Option<Decided>,
-    /// What is not as it was expected; empty where all is.
-    pub differences: Vec<Difference>,
-}
-
-/// What was decided of a call.
-#[derive(Debug, Serialize)]
-pub struct Decided {
-    /// What the policy says.
-    pub decision: &'static str,
-    /// What the mode makes of it.
-    pub effect: &'static str,
-    /// Why, as a stable code.
-    pub reason_code: &'static str,
-    /// The rules and limits that decided.
-    pub rules: Vec<Arc<str>>,
-    /// Why, for people.
-    pub reason: Option<Arc<str>>,
-    /// What the model is told.
-    pub reason_for_agent: Option<Arc<str>>,
-    /// The part of a condition that failed.
-    pub detail: Option<Arc<str>>,
-}
-
-/// One thing that is not as it was expected.
-#[derive(Debug, Serialize)]
-pub struct Difference {
-    /// Which member of what is expected.
-    pub member: &'static str,
-    /// What was expected.
-    pub expected: String,
-    /// What is.
-    pub found: String,
-}
-
-impl Rehearsed {
-    /// Whether every case was as expected.
-    #[must_use]
-    pub fn ok(&self) -> bool {
-        self.cases.iter().all(|case| case.ok)
-    }
-}
 
 /// Runs every case of `cases`, which were loaded for `policy`. `directory` is an empty directory for their homes.
 ///
@@ -103,7 +33,7 @@ pub fn rehearse(policy: &Arc<Policy>, cases: &Cases, directory: &Path) -> Result
     let mut tried = BTreeSet::new();
     for (number, case) in cases.list.iter().enumerate() {
         let report = stage.play(number, case)?;
-        let decided = report.calls.iter().filter_map(|call| call.decided.as_ref());
+        let decided = report.calls.iter().flat_map(|call| call.decided.iter().chain(&call.then));
         tried.extend(decided.flat_map(|decided| decided.rules.iter().cloned()));
         reports.push(report);
     }
@@ -122,19 +52,19 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     fn play(&mut self, number: usize, case: &Case) -> Result<CaseReport, Error> {
-        let alone = matches!(case.steps.as_slice(), [Step { what: What::Call(_), .. }]);
+        let asks = case.steps.iter().any(|step| matches!(&step.what, What::Call(call) if call.asks()));
+        let alone = !asks && matches!(case.steps.as_slice(), [Step { what: What::Call(_), .. }]);
+        let home = self.directory.join(if alone { "shared".to_owned() } else { number.to_string() });
+        let last = Arc::new(Last::default());
         let shared = self.shared.as_ref().filter(|_| alone).cloned();
         let guard = match shared {
             Some(guard) => guard,
-            None => {
-                let home = self.directory.join(if alone { "shared".to_owned() } else { number.to_string() });
-                self.guard(&home, case.start)?
-            }
+            None => self.guard(&home, case.start, asks.then(|| Arc::clone(&last)))?,
         };
         if alone {
             self.shared = Some(Arc::clone(&guard));
         }
-        let mut play = Play { guard: &guard, number, alone, now: case.start, begun: HashMap::new() };
+        let mut play = Play { guard: &guard, home, number, alone, asks, last, now: case.start, begun: HashMap::new() };
         let mut calls = Vec::new();
         for (place, step) in case.steps.iter().enumerate() {
             calls.extend(play.step(place + 1, step)?);
@@ -146,7 +76,8 @@ impl Stage<'_> {
         Ok(CaseReport { name: Arc::clone(&case.name), line: line(&case.at), ok, calls })
     }
 
-    fn guard(&self, home: &Path, start: UnixNanos) -> Result<Arc<Guard>, Error> {
+    /// A guard for the home; one whose `asked` is there can ask people.
+    fn guard(&self, home: &Path, start: UnixNanos, asked: Option<Arc<Last>>) -> Result<Arc<Guard>, Error> {
         let layer = Layer { name: Arc::from(LAYER), policy: Arc::clone(self.policy) };
         Guard::start(Config {
             layers: Layers::new(vec![layer], Options::default())?,
@@ -154,18 +85,32 @@ impl Stage<'_> {
             agent: None,
             clock: Clock::manual(start),
             previous: None,
-            observer: None,
-            asks: false,
+            asks: asked.is_some(),
+            observer: asked.map(|last| last as Arc<dyn Observer>),
             ledger: ledger::Options::default(),
         })
+    }
+}
+
+/// The last decision that was recorded: a ticket does not say what was decided.
+#[derive(Debug, Default)]
+struct Last(Mutex<Option<Decision>>);
+
+impl Observer for Last {
+    fn decided(&self, _: &Tool, decision: &Decision, _: Option<ActionId>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(decision.clone());
     }
 }
 
 /// One case while it is played.
 struct Play<'a> {
     guard: &'a Arc<Guard>,
+    home: PathBuf,
     number: usize,
     alone: bool,
+    /// Whether people can be asked.
+    asks: bool,
+    last: Arc<Last>,
     now: UnixNanos,
     begun: HashMap<Arc<str>, Arc<Beginning>>,
 }
@@ -182,27 +127,42 @@ impl Play<'_> {
         }
     }
 
-    fn call(&self, place: usize, step: &Step, call: &Call, context: &CallContext) -> Result<CallReport, Error> {
+    fn call(&mut self, place: usize, step: &Step, call: &Call, context: &CallContext) -> Result<CallReport, Error> {
         let (line, name) = (line(&step.at), call.tool.name.clone());
         let tool = match self.guard.tool(call.tool.clone()) {
             Ok(tool) => tool,
             Err(error) => {
                 let expected = "a tool that fits the policy".to_owned();
                 let differences = vec![Difference { member: "tool", expected, found: error.message().to_owned() }];
-                return Ok(CallReport { step: place, line, tool: name, decided: None, differences });
+                return Ok(CallReport { step: place, line, tool: name, decided: None, then: None, differences });
             }
         };
         let decision = self.guard.check(&tool, Ok(&call.args), context);
-        if decision.effect == Effect::Run && !call.check && !self.alone {
-            self.run(&tool, call, context)?;
+        let effect = decision.effect;
+        let decided = Decided::of(decision);
+        let mut found = call.expect.as_ref().map_or_else(Vec::new, |expect| differences(expect, &decided, false));
+        let then = match effect {
+            Effect::Asked if self.asks && !call.check => Some(self.ask(&tool, call, context)?),
+            Effect::Run if !call.check && !self.alone => self.run(&tool, call, context).map(|()| None)?,
+            _ => None,
+        };
+        if effect != Effect::Asked && !call.answers.is_empty() {
+            let expected = "a call that people are asked about".to_owned();
+            found.push(Difference { member: "answer", expected, found: decided.effect.to_owned() });
+        } else if let Some(expect) = &call.then {
+            found.extend(differences(expect, then.as_ref().unwrap_or(&decided), true));
         }
-        let differences = call.expect.as_ref().map_or_else(Vec::new, |expect| differences(expect, &decision));
-        Ok(CallReport { step: place, line, tool: name, decided: Some(Decided::of(decision)), differences })
+        Ok(CallReport { step: place, line, tool: name, decided: Some(decided), then, differences: found })
     }
 
     /// Lets a call run that may, so that limits and the session know of it.
     fn run(&self, tool: &Arc<Tool>, call: &Call, context: &CallContext) -> Result<(), Error> {
-        let admitted = match self.guard.admit(tool, Ok(&call.args), context) {
+        self.finish(self.guard.admit(tool, Ok(&call.args), context), call)
+    }
+
+    /// Ends a call as its body does that returns the case's result.
+    fn finish(&self, admission: Admission, call: &Call) -> Result<(), Error> {
+        let admitted = match admission {
             Admission::Sync(pending) => pending.finish(CLOSING),
             other => other,
         };
@@ -249,48 +209,6 @@ impl Play<'_> {
             enforcement: context.enforcement,
         }
     }
-}
-
-impl Decided {
-    fn of(decision: Decision) -> Self {
-        Self {
-            decision: decision.verdict.as_str(),
-            effect: decision.effect.as_str(),
-            reason_code: decision.reason_code.as_str(),
-            rules: decision.rules.to_vec(),
-            reason: decision.reason,
-            reason_for_agent: decision.reason_for_agent,
-            detail: decision.detail,
-        }
-    }
-}
-
-fn differences(expect: &Expect, decision: &Decision) -> Vec<Difference> {
-    let mut found = Vec::new();
-    let mut compare = |member, expected: Option<&str>, is: Option<&str>| {
-        if let Some(expected) = expected
-            && is != Some(expected)
-        {
-            let found_text = is.unwrap_or("nothing").to_owned();
-            found.push(Difference { member, expected: expected.to_owned(), found: found_text });
-        }
-    };
-    compare("decision", expect.decision.map(crate::decide::Verdict::as_str), Some(decision.verdict.as_str()));
-    compare("effect", expect.effect.map(Effect::as_str), Some(decision.effect.as_str()));
-    let code = expect.reason_code.map(crate::decide::ReasonCode::as_str);
-    compare("reason_code", code, Some(decision.reason_code.as_str()));
-    compare("reason", expect.reason.as_deref(), decision.reason.as_deref());
-    compare("reason_for_agent", expect.reason_for_agent.as_deref(), decision.reason_for_agent.as_deref());
-    if let Some(rules) = &expect.rules {
-        let mut is: Vec<&str> = decision.rules.iter().map(|rule| &**rule).collect();
-        is.sort_unstable();
-        let named = |ids: &[&str]| if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
-        let expected: Vec<&str> = rules.iter().map(String::as_str).collect();
-        if expected != is {
-            found.push(Difference { member: "rules", expected: named(&expected), found: named(&is) });
-        }
-    }
-    found
 }
 
 const fn line(at: &At) -> u32 {

@@ -117,3 +117,131 @@ cases:
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:#?}");
     assert!(ran.stdout.ends_with("6 cases: all as expected\n"), "{ran:#?}");
 }
+
+const ASKS: &str = r#"
+version: 1
+tools:
+  refund: {volatile: [request_id]}
+rules:
+  - id: big
+    tools: [refund]
+    when: args.amount > 100.0
+    decision: require_approval
+    approval: {approvers: [group:finance, bo], not_by: [requester], timeout: 10m}
+  - {id: huge, tools: [refund], when: args.amount > 9000.0, decision: deny, reason: never so much}
+  - {id: wire, tools: [wire], decision: require_approval, approval: {quorum: 2}}
+rate_limits:
+  - {id: few, tools: [refund], calls: 2, window: 1h}
+"#;
+
+fn tested(cases: &str) -> crate::running::Ran {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("p.yaml"), ASKS).unwrap();
+    std::fs::write(directory.path().join("p.tests.yaml"), cases).unwrap();
+    run(directory.path(), &["policy", "test", "p.yaml"])
+}
+
+#[test]
+fn people_answer_in_cases() {
+    let ran = tested(
+        r#"
+version: 1
+context: {user: u-7, verified_by: sso}
+cases:
+  - name: yes and no
+    steps:
+      - {tool: refund, args: {amount: 400.0}, expect: require_approval, answer: {says: yes, by: bo, verified_by: os}}
+      - {tool: refund, args: {amount: 400.0}, answer: no, then: {effect: refused, reason_code: approval_denied, reason: "`somebody` said no"}}
+      - {tool: refund, args: {amount: 1.0}, expect: allow}
+      - {tool: refund, args: {amount: 1.0}, expect: {decision: deny, rules: [few]}}
+  - name: by group, and after the clock
+    steps:
+      - {tool: refund, args: {amount: 400.0}, answer: {says: yes, by: cy, groups: [finance], verified_by: os, after: 9m}, then: run}
+      - tool: refund
+        args: {amount: 400.0}
+        answer: {says: yes, by: bo, verified_by: os, after: 10m}
+        then: {effect: refused, reason_code: approval_expired}
+  - name: who may not
+    steps:
+      - {tool: refund, args: {amount: 400.0}, answer: yes, then: {effect: asked, reason_code: approval_pending}}
+      - {tool: refund, args: {amount: 400.0}, answer: {says: yes, by: u-7, groups: [finance], verified_by: sso}, then: asked}
+      - {tool: refund, args: {amount: 400.0}, answer: {says: yes, by: bo}, then: asked}
+      - {tool: refund, args: {amount: 400.0, request_id: r-2}, answer: {says: yes, by: bo, verified_by: os}}
+  - name: two of two
+    steps:
+      - {tool: wire, answer: [{says: yes, by: ann}, {says: yes, by: ann}], then: asked}
+      - {tool: wire, answer: {says: yes, by: bo}, then: {effect: run, decision: require_approval, rules: [wire]}}
+      - {tool: wire, answer: [{says: yes, by: ann}, {says: no, by: bo}], then: refused}
+  - name: edits are decided again
+    steps:
+      - {tool: refund, args: {amount: 400.0}, answer: {says: yes, by: bo, verified_by: os, edit: {amount: 9999.0}}, then: {effect: refused, rules: [huge]}}
+      - {tool: refund, args: {amount: 400.0}, answer: {says: yes, by: bo, verified_by: os, edit: [{op: replace, path: /amount, value: 80.0}]}}
+  - name: a grant
+    steps:
+      - {tool: refund, args: {amount: 400.0}, answer: {says: yes, by: bo, verified_by: os, grant: {count: 1}}}
+      - {tool: refund, args: {amount: 400.0}, expect: require_approval, then: run}
+      - {tool: refund, args: {amount: 400.0}, expect: {decision: deny, rules: [few]}}
+"#,
+    );
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:#?}");
+}
+
+#[test]
+fn what_comes_of_an_answer_otherwise_is_told() {
+    let ran = tested(
+        r#"
+version: 1
+cases:
+  - name: bad
+    steps:
+      - {tool: refund, args: {amount: 400.0}, expect: allow, answer: yes}
+      - {tool: refund, args: {amount: 1.0}, answer: no}
+      - {tool: refund, args: {amount: 500.0}, answer: {says: no, note: ask on Monday}, then: run}
+"#,
+    );
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, ""), "{ran:#?}");
+    assert_eq!(
+        ran.stdout,
+        "\
+failed  bad
+        p.tests.yaml:6: step 1, `refund`
+          decision: expected allow, found require_approval
+          then.effect: expected run, found asked
+          by local/big
+          because: rule
+        p.tests.yaml:7: step 2, `refund`
+          answer: expected a call that people are asked about, found run
+          because: default
+        p.tests.yaml:8: step 3, `refund`
+          then.effect: expected run, found refused
+          by local/big
+          because: ask on Monday
+note: no case is decided by local/few, local/huge, local/wire
+1 case: 1 failed
+"
+    );
+}
+
+#[test]
+fn answers_that_cannot_be_given_are_refused() {
+    for (step, said) in [
+        ("{tool: wire, answer: maybe}", "`maybe` is none of `yes`, `no`"),
+        ("{tool: wire, answer: []}", "`answer` has no answer"),
+        ("{tool: wire, answer: {by: ann}}", "`answer` has no `says`"),
+        ("{tool: wire, answer: {says: no, edit: {a: 1}}}", "a no has no `edit`"),
+        ("{tool: wire, answer: {says: yes, edit: [1]}}", "the edit is no json patch"),
+        ("{tool: wire, answer: {says: yes, edit: {}}}", "the edit changes nothing"),
+        ("{tool: wire, answer: {says: yes, grant: {}}}", "a grant has an end"),
+        ("{tool: wire, answer: {says: yes, grant: {count: 1, when: 'args.x >'}}}", "the grant's condition `args.x >`"),
+        ("{tool: wire, answer: {says: yes, byy: ann}}", "`answer` has no key `byy`; did you mean `by`"),
+        ("{tool: wire, answer: yes, then: allow}", "`allow` is what the policy says"),
+        ("{tool: wire, answer: yes, then: ran}", "`ran` is none of `run`, `refused`, `asked`"),
+        ("{tool: wire, answer: yes, then: {}}", "`then` expects nothing"),
+        ("{tool: wire, check: true, answer: yes}", "a call that is only asked about has no `answer`"),
+        ("{mark: seen, answer: yes}", "`answer` is only of a step with a `tool`"),
+    ] {
+        let ran = tested(&format!("version: 1\ncases:\n  - {{name: bad, steps: [{step}]}}\n"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{step}: {ran:#?}");
+        assert!(ran.stderr.contains("p.tests.yaml:3:") && ran.stderr.contains(said), "{step}: {ran:#?}");
+    }
+}

@@ -1,5 +1,6 @@
 //! The file of cases: its types are its reader and its JSON Schema in one.
 
+use super::answers::{Answers, effect_alone};
 use super::literal::{Arguments, Code, Literal, Moment, Tokens, Usd};
 use crate::call::Risk;
 use crate::decide::{Effect, Enforcement, Verdict};
@@ -102,6 +103,10 @@ keys! {
         usage: Placed<Usage>,
         /// What has to be decided.
         expect: Placed<Expected>,
+        /// What people say where the call waits for them.
+        answer: Placed<Answers>,
+        /// What has to come of the call then.
+        then: Placed<Ended>,
     }
 }
 
@@ -145,8 +150,40 @@ impl Read for Expected {
             return Expectation::read(node, out).map(Self);
         }
         let decision = Some(Verdict::read(node, out)?);
-        let (effect, reason_code, rules) = (None, None, None);
-        Some(Self(Expectation { decision, effect, reason_code, rules, reason: None, reason_for_agent: None }))
+        Some(Self(Expectation { decision, ..Expectation::ANYTHING }))
+    }
+}
+
+impl Expectation {
+    const ANYTHING: Self =
+        Self { decision: None, effect: None, reason_code: None, rules: None, reason: None, reason_for_agent: None };
+}
+
+/// What has to come of a call, or only the effect.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended(pub(crate) Expectation);
+
+impl Read for Ended {
+    fn read(node: &Node<'_>, out: &mut Problems) -> Option<Self> {
+        if matches!(node.kind, Kind::Map(..)) {
+            return Expectation::read(node, out).map(Self);
+        }
+        Some(Self(Expectation { effect: Some(effect_alone(node, out)?), ..Expectation::ANYTHING }))
+    }
+}
+
+impl JsonSchema for Ended {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Ended")
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (whole, short) = (generator.subschema_for::<Expectation>(), generator.subschema_for::<Effect>());
+        schemars::json_schema!({ "anyOf": [short, whole] })
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Loaded as strictly as the policy: a case with a slip in it would pass for ever. [`crate::rehearsal`] runs them.
 
+mod answers;
 mod document;
 mod literal;
 
@@ -14,6 +15,7 @@ use crate::clock::UnixNanos;
 use crate::decide::{Effect, Enforcement, ReasonCode, Verdict};
 use crate::session::ModelUse;
 use crate::value::Value;
+pub(crate) use answers::Answer;
 use document::{Document, Expectation};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -90,10 +92,21 @@ pub(crate) struct Call {
     pub(crate) check: bool,
     pub(crate) result: Option<Value<'static>>,
     pub(crate) expect: Option<Expect>,
+    /// What people say where it waits for them, in order.
+    pub(crate) answers: Vec<Answer>,
+    /// What has to come of it in the end.
+    pub(crate) then: Option<Expect>,
+}
+
+impl Call {
+    /// Whether the case goes on after the decision.
+    pub(crate) const fn asks(&self) -> bool {
+        !self.answers.is_empty() || self.then.is_some()
+    }
 }
 
 /// What has to be decided; what is `None` may be anything.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Expect {
     pub(crate) decision: Option<Verdict>,
     pub(crate) effect: Option<Effect>,
@@ -155,7 +168,9 @@ fn compile_case(
         out.instead(&placed.at, format!("two cases are called `{name}`"), "call one of them something else");
     }
     let context = case.context.map_or_else(|| outer.clone(), |own| Context::of(own).over(outer));
-    let expects = |step: &Placed<document::Step>| step.value.expect.is_some();
+    let expects = |step: &Placed<document::Step>| {
+        step.value.expect.is_some() || step.value.then.is_some() || step.value.answer.is_some()
+    };
     if let Some(steps) = case.steps.as_ref().filter(|_| clean)
         && !steps.iter().any(expects)
     {
@@ -223,6 +238,8 @@ fn of_calls(step: &document::Step) -> impl Iterator<Item = (&'static str, &At)> 
         ("result", step.result.as_ref().map(|key| &key.at)),
         ("check", step.check.as_ref().map(|key| &key.at)),
         ("expect", step.expect.as_ref().map(|key| &key.at)),
+        ("answer", step.answer.as_ref().map(|key| &key.at)),
+        ("then", step.then.as_ref().map(|key| &key.at)),
     ];
     places.into_iter().filter_map(|(key, place)| Some((key, place?)))
 }
@@ -230,8 +247,14 @@ fn of_calls(step: &document::Step) -> impl Iterator<Item = (&'static str, &At)> 
 fn compile_call(step: document::Step, policy: &Policy, clean: bool, out: &mut Problems) -> Option<Call> {
     let tool = step.tool?;
     let check = step.check.is_some_and(|check| check.value);
-    if let (true, Some(result)) = (check, &step.result) {
-        out.instead(&result.at, "a call that is only asked about has no result", "remove `result` or `check`");
+    let of_calls_that_run = [
+        ("result", step.result.as_ref().map(|key| &key.at)),
+        ("answer", step.answer.as_ref().map(|key| &key.at)),
+        ("then", step.then.as_ref().map(|key| &key.at)),
+    ];
+    for (key, at) in of_calls_that_run.into_iter().filter_map(|(key, at)| Some((key, at.filter(|_| check)?))) {
+        let message = format!("a call that is only asked about has no `{key}`");
+        out.instead(at, message, format!("remove `{key}` or `check`"));
     }
     let text = |name: Option<Placed<super::text::Name>>| name.map(|name| name.value.0.to_string());
     let tool = ToolSpec {
@@ -244,16 +267,25 @@ fn compile_call(step: document::Step, policy: &Policy, clean: bool, out: &mut Pr
         cost_micro_usd: step.cost_usd.map(|cost| cost.value.0),
         ..ToolSpec::default()
     };
-    let expect = step.expect.map(|expect| expectation(expect.value.0, &expect.at, policy, clean, out));
+    let expect = step.expect.map(|expect| expectation("expect", expect.value.0, &expect.at, policy, clean, out));
+    let then = step.then.map(|then| expectation("then", then.value.0, &then.at, policy, clean, out));
+    let answers = step.answer.map_or_else(Vec::new, |answers| answers::compile(answers.value, out));
     let args = step.args.map_or_else(|| Value::Map(Vec::new()), |args| args.value.0);
-    Some(Call { tool, args, check, result: step.result.map(|result| result.value.0), expect })
+    let meant = || answers::meant(&answers).map(|effect| Expect { effect: Some(effect), ..Expect::default() });
+    let then = then.or_else(meant);
+    Some(Call { tool, args, check, result: step.result.map(|result| result.value.0), expect, answers, then })
 }
 
-fn expectation(expected: Expectation, at: &At, policy: &Policy, clean: bool, out: &mut Problems) -> Expect {
+fn expectation(key: &str, expected: Expectation, at: &At, policy: &Policy, clean: bool, out: &mut Problems) -> Expect {
     let Expectation { decision, effect, reason_code, rules, reason, reason_for_agent } = expected;
     let nothing = decision.is_none() && effect.is_none() && reason_code.is_none() && rules.is_none();
     if clean && nothing && reason.is_none() && reason_for_agent.is_none() {
-        out.instead(at, "`expect` expects nothing", "write `expect: deny`, or another decision");
+        let instead = if key == "then" {
+            "write `then: run`, `refused` or `asked`"
+        } else {
+            "write `expect: deny`, or another decision"
+        };
+        out.instead(at, format!("`{key}` expects nothing"), instead);
     }
     let known: BTreeSet<&str> = policy.rule_ids().chain(policy.limits.iter().map(super::limiting::Limit::id)).collect();
     let mut named = |rule: &Placed<super::text::Text>| {

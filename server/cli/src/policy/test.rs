@@ -148,13 +148,15 @@ fn print_call(file: &str, call: &CallReport, console: &mut Console<'_>) {
         let (expected, found) = (Plain::line(&difference.expected), Plain::line(&difference.found));
         console.line(format_args!("          {}: expected {expected}, found {found}", difference.member));
     }
-    let Some(decided) = &call.decided else { return };
-    let shown = |member| call.differences.iter().any(|difference| difference.member == member);
+    let of_the_end = call.differences.iter().all(|difference| difference.member.starts_with("then."));
+    let told = if of_the_end { call.then.as_ref().or(call.decided.as_ref()) } else { call.decided.as_ref() };
+    let Some(decided) = told else { return };
+    let shown = |member| call.differences.iter().any(|difference| difference.member.ends_with(member));
     if !decided.rules.is_empty() && !shown("rules") {
         console.line(format_args!("          by {}", Plain::line(&decided.rules.join(", "))));
     }
     let why = decided.detail.as_deref().or(decided.reason.as_deref()).unwrap_or(decided.reason_code);
-    if !shown("reason") {
+    if decided.detail.is_some() || !shown("reason") {
         console.line(format_args!("          because: {}", Plain::line(why)));
     }
 }

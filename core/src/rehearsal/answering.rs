@@ -1,0 +1,89 @@
+//! A call of a case that waits for people, and what the case has them say.
+
+use super::{CLOSING, Decided, Play};
+use crate::approval::desk::Settled;
+use crate::approval::store::Store;
+use crate::approval::{ApprovalId, Event, State};
+use crate::call::CallContext;
+use crate::clock::UnixNanos;
+use crate::decide::{Decision, Effect, ReasonCode};
+use crate::error::{Error, ErrorCode};
+use crate::guard::{Admission, Asking, Tool};
+use crate::ledger::Home;
+use crate::ledger::record::scalar::Time;
+use crate::policy::cases::{Answer, Call};
+use std::sync::{Arc, PoisonError};
+
+impl Play<'_> {
+    /// Asks people as a program does that waits for `counterseal approvals`, has them answer from there, and tells what comes of it.
+    /// A question that has not ended then stays open: the next like call takes it up.
+    pub(super) fn ask(&mut self, tool: &Arc<Tool>, call: &Call, context: &CallContext) -> Result<Decided, Error> {
+        let asking = match self.guard.admit(tool, Ok(&call.args), context) {
+            Admission::Ask(asking) => asking,
+            Admission::Refused(refusal) => return Ok(Decided::of(refusal.decision)),
+            other => return self.ran(other, call),
+        };
+        if !asking.waiting().wait_asked(CLOSING) {
+            return Err(stuck("was not asked"));
+        }
+        let asked_at = self.now;
+        let mut uncounted = None;
+        for answer in &call.answers {
+            self.now = UnixNanos(self.now.0.saturating_add(answer.after));
+            self.guard.clock().set(self.now);
+            let Some(id) = asking.approval().filter(|_| !asking.waiting().is_settled()) else { break };
+            let ended = match self.say(id, answer) {
+                Ok(state) => state != State::Pending,
+                Err(error) => {
+                    uncounted = Some(Arc::from(error.message()));
+                    self.is_over(&asking, asked_at)
+                }
+            };
+            if ended && !asking.waiting().wait(CLOSING) {
+                return Err(stuck("ended and nobody was told"));
+            }
+        }
+        match asking.waiting().settled() {
+            Some(Settled::Failed(error)) => Err(error),
+            Some(_) => match asking.resume(Ok(&call.args)).admission {
+                Admission::Refused(refusal) => Ok(Decided::of(refusal.decision)),
+                admission => self.ran(admission, call),
+            },
+            None => Ok(open(asking.decision(), uncounted)),
+        }
+    }
+
+    /// From another place than the program's, as `counterseal approvals` does.
+    fn say(&self, id: ApprovalId, answer: &Answer) -> Result<State, Error> {
+        let store = Store::new(&Home::open(&self.home)?);
+        let (by, note) = (answer.by.clone(), answer.note.clone());
+        let event = Event::Answered { time: Time(self.now), by, answer: answer.said(self.now), note };
+        let locked = store.lock()?;
+        Ok(locked.command(id, event, &mut |_| Ok(()))?.state())
+    }
+
+    fn is_over(&self, asking: &Asking, asked_at: UnixNanos) -> bool {
+        let passed = self.now.0.saturating_sub(asked_at.0);
+        u128::try_from(passed).is_ok_and(|passed| passed >= asking.expires_in().as_nanos())
+    }
+
+    /// A call that may run does, and what was decided of it then is what was recorded.
+    fn ran(&self, admission: Admission, call: &Call) -> Result<Decided, Error> {
+        self.finish(admission, call)?;
+        let last = self.last.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        last.map(Decided::of).ok_or_else(|| stuck("ran and nothing was decided of it"))
+    }
+}
+
+/// What is said of a question that waits on.
+fn open(asked: &Decision, uncounted: Option<Arc<str>>) -> Decided {
+    let mut decision = asked.clone();
+    decision.effect = Effect::Asked;
+    decision.reason_code = ReasonCode::ApprovalPending;
+    decision.detail = uncounted;
+    Decided::of(decision)
+}
+
+fn stuck(what: &str) -> Error {
+    Error::new(ErrorCode::LedgerIo, format!("a call of a case that waits for people {what}; try again"))
+}
