@@ -146,6 +146,98 @@ fn sessions_and_limits_are_lived_through_again() {
     assert_eq!(rules, ["local/one", "local/web"]);
 }
 
+/// 300 calls of four tools in five sessions, the same each time.
+fn many_calls() -> Vec<(&'static str, &'static str, String)> {
+    let mut state = 7_u64;
+    let mut draw = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let pick = |names: &[&'static str], at: u64| *names.get(usize::try_from(at).unwrap()).unwrap();
+    let call = |_| {
+        let tool = pick(&["search", "refund", "page", "send"], draw(4));
+        let session = pick(&["s-1", "s-2", "s-3", "s-4", "s-5"], draw(5));
+        let (amount, customer) = (draw(90) + 10, draw(3));
+        let args = match tool {
+            "search" => format!(r#"{{"q":"q-{customer}"}}"#),
+            "refund" => format!(r#"{{"amount":{amount}.25,"customer":"c-{customer}"}}"#),
+            _ => format!(r#"{{"to":"c-{customer}@example.com"}}"#),
+        };
+        (tool, session, args)
+    };
+    (0..300).map(call).collect()
+}
+
+const RICH: &str = r#"
+version: 1
+tools:
+  page: {tags: [untrusted]}
+rules:
+  - {id: after-the-web, tools: [send], when: 'session.saw("untrusted") && session.calls("send") > 0', decision: deny}
+  - {id: big, tools: [refund], when: args.amount > 80.0, decision: require_approval}
+  - {id: watched, tools: [page], when: 'session.calls("page") > 3', decision: deny, enforcement: observe}
+budgets:
+  - {id: refunds, tools: [refund], per: args.customer, sum: args.amount, window: 1m, max: 120.0}
+  - {id: all, per: session, calls: 20}
+rate_limits:
+  - {id: searches, tools: [search], per: session, calls: 3, window: 30s, on_exceed: require_approval}
+  - {id: mails, tools: [send], calls: 4, calendar: hour}
+loops: {same_call: 2, window: 2m}
+"#;
+
+#[test]
+fn the_policy_that_was_in_force_decides_every_call_as_it_did() {
+    let calls = many_calls();
+    let calls: Vec<_> = calls.iter().map(|(tool, session, args)| (*tool, *session, args.as_str())).collect();
+    let mut decided = String::new();
+    for policy in [RICH.to_owned(), format!("{RICH}enforcement: observe\n"), format!("{RICH}enforcement: block\n")] {
+        let directory = tempfile::tempdir().unwrap();
+        record(&directory.path().join("home"), &policy, &calls);
+        let report = backtest(directory.path(), &policy).json();
+        assert_eq!((&report["calls"], &report["same"]), (&300.into(), &300.into()), "{report:#}");
+        assert_eq!((&report["changed"], &report["undecidable"]), (&0.into(), &0.into()));
+        let tail = ["ledger", "tail", "--home", "home", "--kind", "decided", "-n", "999"];
+        decided.push_str(&run(directory.path(), &tail).stdout);
+    }
+    for id in ["after-the-web", "big", "watched", "refunds", "all", "searches", "mails", "loops"] {
+        assert!(decided.contains(&format!("local/{id}")), "nothing was decided by {id}");
+    }
+}
+
+#[test]
+fn a_report_agrees_with_the_records_where_some_rules_only_observe() {
+    let directory = tempfile::tempdir().unwrap();
+    let calls = many_calls();
+    let calls: Vec<_> = calls.iter().map(|(tool, session, args)| (*tool, *session, args.as_str())).collect();
+    record(&directory.path().join("home"), RICH, &calls);
+    let tail = ["ledger", "tail", "--home", "home", "--kind", "decided", "-n", "999", "--json"];
+    let records = run(directory.path(), &tail).json();
+    let records: Vec<serde_json::Value> = records["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| match &one["record"] {
+            serde_json::Value::String(line) => serde_json::from_str(line).unwrap(),
+            record => record.clone(),
+        })
+        .collect();
+    let count = |holds: &dyn Fn(&serde_json::Value) -> bool| records.iter().filter(|record| holds(record)).count();
+    let report = run(directory.path(), &["ledger", "report", "--home", "home", "--json"]).json();
+    assert_eq!(report["calls"], 300);
+    for effect in ["run", "refused", "asked"] {
+        let said = &report[if effect == "run" { "ran" } else { effect }];
+        assert_eq!(said, count(&|record| record["effect"] == effect), "{effect}");
+    }
+    let let_through = count(&|record| record["effect"] == "run" && record["decision"] != "allow");
+    assert!(let_through > 0);
+    assert_eq!(report["would_have"]["refused"], let_through);
+    assert_eq!(report["would_have"]["groups"][0]["rules"], serde_json::json!(["local/watched"]));
+    let one =
+        run(directory.path(), &["ledger", "report", "--home", "home", "--json", "--session", "s-1", "--tool", "page"]);
+    let of_one = count(&|record| record["session"] == "s-1" && record["tool"]["name"] == "page");
+    assert_eq!(one.json()["calls"], of_one);
+}
+
 #[test]
 fn a_report_says_what_observing_let_through() {
     let directory = tempfile::tempdir().unwrap();
