@@ -164,6 +164,15 @@ pub(crate) fn default_home(py: Python<'_>) -> PyResult<PathBuf> {
     Home::default_path().map_err(|error| raised(py, &error))
 }
 
+/// The home of the engine in force, else where it is if nothing says otherwise.
+#[pyfunction]
+pub(crate) fn home_in_use(py: Python<'_>) -> PyResult<PathBuf> {
+    match running() {
+        Some(engine) => Ok(engine.guard.home().to_owned()),
+        None => default_home(py),
+    }
+}
+
 /// The engine in force, if any.
 #[pyfunction]
 pub(crate) fn running_engine() -> Option<PyEngine> {

@@ -71,6 +71,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(declared::unanswered, module)?)?;
     module.add_function(wrap_pyfunction!(decision::restored_decision, module)?)?;
     module.add_function(wrap_pyfunction!(engine::default_home, module)?)?;
+    module.add_function(wrap_pyfunction!(engine::home_in_use, module)?)?;
     module.add_function(wrap_pyfunction!(engine::running_engine, module)?)?;
     module.add_function(wrap_pyfunction!(engine::stand_down, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::verify_ledger, module)?)?;

@@ -80,6 +80,14 @@ def test_a_run_gives_what_it_gave_and_no_tool_runs(recorded):
     assert program.ran == ["search"]
 
 
+def test_the_home_left_out_is_the_one_in_use(recorded):
+    engine, program, seen = recorded
+    with counterseal.replay("r-1"):
+        assert program() == seen
+    counterseal.flush()
+    assert [line["kind"] for line in counterseal.Ledger()] == [line["kind"] for line in counterseal.Ledger(engine.home)]
+
+
 def test_no_engine_is_needed(recorded):
     engine, program, seen = recorded
     replay = counterseal.replay("r-1", home=engine.home)

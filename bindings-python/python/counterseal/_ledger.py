@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 class Ledger:
     """What the processes of one home recorded. Iterating gives the records as dicts, stream after stream as they began.
 
-    Only what is on the disk is seen: `counterseal.flush()` first, to see the calls of this process.
+    `home` left out is the one that this program was configured with, else the one of the environment. Only what is on the disk is
+    seen: `counterseal.flush()` first, to see the calls of this process.
     """
 
     def __init__(self, home: str | os.PathLike[str] | None = None) -> None:
-        self.home: str = _native.default_home() if home is None else _settings.path("home", home) or ""
+        self.home: str = _native.home_in_use() if home is None else _settings.path("home", home) or ""
         """The directory it lies in."""
         # Only where nothing of a ledger is left: one that lost a file is there, and does not verify.
         if not any(os.path.exists(os.path.join(self.home, name)) for name in ("home.json", "index", "streams")):

@@ -57,7 +57,9 @@ class Replay:
 
     def __enter__(self) -> Replay:
         if self._scope is not None:
-            raise CountersealError("this replay was entered before", code="closed", kind="runtime")
+            raise CountersealError(
+                "this replay was entered before; make another one with `replay`", code="closed", kind="runtime"
+            )
         self._scope = _Scope(replay=self)
         self._scope.__enter__()
         return self

@@ -49,6 +49,7 @@ use health::Counters;
 use memory::LazyMemory;
 use policy_record::PolicyRecord;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -88,6 +89,12 @@ impl Guard {
     #[must_use]
     pub const fn agent(&self) -> Option<&Arc<str>> {
         self.agent.as_ref()
+    }
+
+    /// The directory that the agent's processes share.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.ledger.home().path()
     }
 
     /// The clock that decisions are stamped with.
