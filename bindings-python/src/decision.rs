@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 /// What was decided of one call and why.
@@ -113,6 +114,17 @@ impl Decision {
     /// What pickle and copy keep: everything that can be asked of it.
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyDict>,))> {
         Ok((py.import("counterseal._native")?.getattr("restored_decision")?, (self.to_dict(py)?,)))
+    }
+
+    /// Decisions are equal where everything that can be asked of them is.
+    fn __eq__(&self, other: &Self, py: Python<'_>) -> PyResult<bool> {
+        self.to_dict(py)?.eq(other.to_dict(py)?)
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.inner.verdict.as_str(), self.reason_code(), self.inner.policy, self.action_id()).hash(&mut hasher);
+        hasher.finish()
     }
 
     fn __repr__(&self) -> String {

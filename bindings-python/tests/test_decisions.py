@@ -80,6 +80,8 @@ def test_a_decision_is_pickled_and_copied_whole_alone_and_in_its_error() -> None
             back = again(decision)
             assert type(back) is cs.Decision
             assert back.to_dict() == decision.to_dict()
+            assert back == decision
+            assert hash(back) == hash(decision)
             assert (back.decision, back.effect, back.enforcement) == (
                 decision.decision,
                 decision.effect,
@@ -88,6 +90,19 @@ def test_a_decision_is_pickled_and_copied_whole_alone_and_in_its_error() -> None
         error = again(denied.value)
         assert error.decision.to_dict() == denied.value.decision.to_dict()
         assert vars(error).keys() == vars(denied.value).keys()
+
+
+def test_decisions_are_equal_where_all_that_can_be_asked_of_them_is() -> None:
+    with engine(REFUND):
+        small, again, other = (cs.check("refund", {"amount": amount}) for amount in (5.0, 5.0, 500.0))
+        with pytest.raises(cs.PolicyDenied) as recorded:
+            cs.guard_tool("refund", refund)(amount=500.0)
+    assert small == again
+    assert len({small, again, other, recorded.value.decision}) == 3
+    assert small != other
+    assert other != recorded.value.decision, "only one of them has the id of a record"
+    assert small != "allow"
+    assert small.decision == "allow"
 
 
 def repickled(protocol: int, value: typing.Any) -> typing.Any:
