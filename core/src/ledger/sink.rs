@@ -34,12 +34,8 @@ impl Sink {
     /// # Errors
     /// [`ErrorCode::ConfigInvalid`] for a place in the home and for a file that holds anything else, [`ErrorCode::LedgerIo`] for one that cannot be written.
     pub fn check(&self, home: &Home) -> Result<(), Error> {
+        self.check_place(home.path())?;
         let Self::File(path) = self;
-        // the file itself is made below; its directory tells where it lies, through whatever links
-        let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
-        if folder.zip(home.path().canonicalize().ok()).is_some_and(|(folder, home)| folder.starts_with(home)) {
-            return Err(unusable(path, "it lies in the home, where it proves nothing; choose a place outside"));
-        }
         let (_, held) = open(path)?;
         let whole = whole_notes(&held);
         let (notes, rest) = held.split_at_checked(whole).unwrap_or_default();
@@ -58,6 +54,19 @@ impl Sink {
         if is_torn_note(rest, home.origin()) { Ok(()) } else { Err(damaged(path)) }
     }
 
+    /// Refuses a place in the home at `home`, which need not be there yet.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ConfigInvalid`].
+    pub fn check_place(&self, home: &Path) -> Result<(), Error> {
+        let Self::File(path) = self;
+        // the file itself may have to be made; its directory tells where it lies, through whatever links
+        if path.parent().is_some_and(|folder| resolved(folder).starts_with(resolved(home))) {
+            return Err(unusable(path, "it lies in the home, where it proves nothing; choose a place outside"));
+        }
+        Ok(())
+    }
+
     /// Hands over a note and waits until it is safe there.
     ///
     /// # Errors
@@ -67,6 +76,13 @@ impl Sink {
             Self::File(path) => append(path, note),
         }
     }
+}
+
+/// The path without links, as far as it is there.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+    there.and_then(|(part, real)| Some(real.join(path.strip_prefix(part).ok()?))).unwrap_or(path)
 }
 
 fn unusable(path: &Path, why: &str) -> Error {

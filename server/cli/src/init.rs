@@ -61,9 +61,10 @@ impl Init {
     pub(crate) fn run(self, console: &mut Console<'_>) -> Result<Exit, Failure> {
         // the home first: it is the part that can be refused, and then nothing has been written
         let path = self.home.path()?;
+        let sink = self.checkpoints.map(|file| Sink::at(&file)).transpose()?;
+        sink.as_ref().map_or(Ok(()), |sink| sink.check_place(&path))?;
         let made = !path.join("home.json").exists();
         let home = Home::open_or_create(&path, &mut Entropy::system())?;
-        let sink = self.checkpoints.map(|file| Sink::at(&file)).transpose()?;
         sink.as_ref().map_or(Ok(()), |sink| sink.check(&home))?;
         let written = write_new(&self.policy)?;
         let document = Document {

@@ -76,4 +76,8 @@ fn init_makes_the_file_of_checkpoints_and_says_how_to_use_it() {
         assert_eq!(ran.code, 3, "{ran:#?}");
         assert!(ran.stderr.contains(said), "{ran:#?}");
     }
+    let empty = tempfile::tempdir().unwrap();
+    let ran = run(empty.path(), &["init", "--checkpoints", "home/notes"]);
+    assert_eq!(ran.code, 3, "{ran:#?}");
+    assert!(std::fs::read_dir(empty.path()).unwrap().next().is_none(), "nothing is made where one part is refused");
 }
