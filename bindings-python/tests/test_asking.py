@@ -477,3 +477,29 @@ def test_a_question_of_the_parent_is_refused_in_a_child() -> None:
         calling.cancel()
         loop.run_until_complete(asyncio.gather(calling, return_exceptions=True))
         loop.close()
+
+
+class Desk:
+    def __call__(self, call: cs.ApprovalCall) -> bool:
+        return True
+
+    def one(self, call: cs.ApprovalCall) -> bool:
+        return True
+
+    def none(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    "approver", [Desk(), Desk().one, Desk.one.__get__(Desk()), lambda call, why="": True, print], ids=str
+)
+def test_what_takes_the_call_can_be_an_approver(approver: Any, home: Path) -> None:
+    cs.configure(policy=POLICY, home=home, approver=approver)
+
+
+@pytest.mark.parametrize(
+    "approver", [Desk, Desk().none, lambda: True, cs.terminal_approver, lambda call, why: True], ids=str
+)
+def test_what_cannot_take_the_call_is_refused_before_anybody_is_asked(approver: Any, home: Path) -> None:
+    with pytest.raises(cs.ConfigurationError, match="a function that takes the call"):
+        cs.configure(policy=POLICY, home=home, approver=approver)

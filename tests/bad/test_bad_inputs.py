@@ -1,14 +1,16 @@
 """Inputs that must be refused, each with the committed text that says what is wrong, where, and what to do.
 
-A case is a directory `<group>/<name>/` with its input and `expected.txt`: a policy for the groups `policy` and `conditions`, a
+A case is a directory `<group>/<name>/` with its input and `expected.txt`: a policy for the groups of policies, a
 `case.yaml` for `cases`, a `case.py` for the others. `COUNTERSEAL_BLESS=1` rewrites the expectations, which are then reviewed by hand.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,7 +20,8 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "ledger"))
-GROUPS = ("policy", "conditions", "cases", "arguments", "ledger", "home")
+POLICIES = ("policy", "conditions", "limits", "approvals")
+GROUPS = (*POLICIES, "cases", "arguments", "ledger", "home", "commands", "program")
 LEAST_IN_EACH = 10
 LEAST = 50
 INSIDES = re.compile(r"Traceback|panicked at|\.rs:\d|\.py\", line|RUST_BACKTRACE|thread '")
@@ -80,7 +83,7 @@ def test_there_are_enough_of_each_kind():
     assert sum(counts.values()) >= LEAST, counts
 
 
-@pytest.mark.parametrize("case", cases("policy", "conditions"))
+@pytest.mark.parametrize("case", cases(*POLICIES))
 def test_policy_is_refused(case, tmp_path):
     (policy,) = case.glob("policy.*")
     finished = run([*command_line(), "policy", "check", policy.name], case, tmp_path / "home")
@@ -88,7 +91,7 @@ def test_policy_is_refused(case, tmp_path):
     compare(case, transcript(f"counterseal policy check {policy.name}", finished, []))
 
 
-@pytest.mark.parametrize("case", cases("policy", "conditions"))
+@pytest.mark.parametrize("case", cases(*POLICIES))
 def test_policy_that_is_refused_lets_no_call_through(case, tmp_path):
     (policy,) = case.glob("policy.*")
     finished = guarded_call("--policy", policy, home=tmp_path / "home")
@@ -153,3 +156,98 @@ def test_home_is_refused(case, tmp_path):
         assert finished.returncode == 1, finished
         assert "the body did not run" in finished.stdout
         assert not INSIDES.search(finished.stdout + finished.stderr)
+
+
+def prepared(module, directory):
+    """Makes what the commands of a case need; gives what stands in them for what differs from run to run."""
+    home = directory / getattr(module, "MADE", "home")
+    if hasattr(module, "MADE"):
+        made = run(
+            [*command_line(), "init", "--home", str(home), "--policy", str(directory / "starter.yaml")], directory, home
+        )
+        assert made.returncode == 0, made
+    if hasattr(module, "prepare"):
+        module.prepare(directory)
+    if not hasattr(module, "ASKED"):
+        return {}
+    asked = run([sys.executable, str(HERE / "commands/asked.py"), str(home), json.dumps(module.ASKED)], directory, home)
+    assert asked.returncode == 0, asked
+    return {"{id}": asked.stdout.strip()}
+
+
+@pytest.mark.parametrize("case", cases("commands"))
+def test_commands_are_refused(case, tmp_path):
+    module = loaded(case)
+    directory = tmp_path / "work"
+    directory.mkdir()
+    stand_ins = prepared(module, directory)
+    seen, codes = [], []
+    for command in module.COMMANDS:
+        given = [stand_ins.get(word, word) for word in command]
+        finished = run([*command_line(), *given], directory, directory / "home")
+        replaced = [(directory, "<tmp>"), *((real, name) for name, real in stand_ins.items())]
+        seen.append(transcript(shlex.join(["counterseal", *command]), finished, replaced))
+        codes.append(finished.returncode)
+    mistakes = codes[getattr(module, "FINE", 0) :]
+    assert mistakes
+    assert set(mistakes) <= {1, 2, 3}, codes
+    compare(case, "\n".join(seen))
+
+
+@pytest.mark.parametrize("case", cases("program"))
+def test_misuse_by_a_program_is_refused(case, tmp_path):
+    finished = run(
+        [sys.executable, str(HERE / "program/attempted.py"), str(case / "case.py")], tmp_path, tmp_path / "home"
+    )
+    assert finished.returncode == 1, finished
+    compare(case, transcript(loaded(case).__doc__.splitlines()[0], finished, [(tmp_path, "<tmp>")]))
+
+
+COMMANDS_OF_A_HOME = [
+    ["approvals", "list"],
+    ["approvals", "watch", "--seconds", "0"],
+    ["ledger", "report"],
+    ["policy", "backtest", "policy.yaml"],
+    ["policy", "test", "policy.yaml", "cases.yaml"],
+    ["policy", "fit", "--json"],
+]
+
+
+@pytest.fixture
+def used(tmp_path):
+    """A directory with a home in which a call ran, a policy and its cases."""
+    finished = guarded_call("--policy", HERE / "arguments/policy.yaml", home=tmp_path / "home")
+    assert "not refused" in finished.stdout, finished
+    (tmp_path / "policy.yaml").write_text("version: 1\nname: p\n")
+    (tmp_path / "cases.yaml").write_text("version: 1\ncases: [{name: c, steps: [{tool: f, expect: allow}]}]\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", COMMANDS_OF_A_HOME, ids=" ".join)
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+def test_an_answer_that_cannot_be_written_is_said_so_and_one_nobody_reads_ends_quietly(used, command, form):
+    command = [*command_line(), *command, *(form if "--json" not in command else [])]
+    environment = {**os.environ, "COUNTERSEAL_HOME": str(used / "home")}
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open("/dev/full", "wb") as full, os.fdopen(writing, "wb") as unread:
+        said = []
+        for output in (full, unread):
+            done = subprocess.run(
+                command,
+                cwd=used,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+            assert not INSIDES.search(done.stderr)
+            said.append((done.returncode, done.stderr))
+    # a watch that shows nothing has nothing to write in JSON
+    if "watch" not in command or form == []:
+        assert said[0][0] == 3
+        assert said[0][1].startswith("counterseal: the output could not be written: ")
+    assert said[1] == (0, "")

@@ -98,7 +98,7 @@ def truth(name: str, argument: object) -> bool:
 def approver(argument: object) -> object:
     """Who can be asked: `None`, `home` or a function."""
     value: Any = chosen("approver", argument)
-    if value is None or callable(value):
+    if value is None or _takes_the_call(value):
         return value
     if value == "home":
         return "home"
@@ -106,7 +106,25 @@ def approver(argument: object) -> object:
         from ._terminal import terminal_approver
 
         return terminal_approver()
-    raise invalid("approver", value, "`home`, `terminal` or a function that takes the call")
+    shown = getattr(value, "__qualname__", value) if callable(value) else value
+    raise invalid(
+        "approver", shown, "`home`, `terminal` or a function that takes the call, such as `terminal_approver()`"
+    )
+
+
+def _takes_the_call(value: Any) -> bool:
+    """Whether it can be called with one value. One that cannot would answer every question with no, as late as it is asked."""
+    if not callable(value) or isinstance(value, type):
+        return False
+    import inspect
+
+    try:
+        inspect.signature(value).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # a function that does not tell its parameters
+        return True
+    return True
 
 
 def path(name: str, argument: object) -> str | None:

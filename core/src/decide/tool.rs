@@ -49,10 +49,8 @@ pub(super) fn check_tag(layers: &Layers, tag: &str, said: &str) -> Result<(), Er
     let known = vocabularies.iter().flat_map(|vocabulary| vocabulary.iter().map(|known| &**known));
     let message = format!("{said}, which is not in the policy's `tags`");
     let error = Error::new(ErrorCode::ToolInvalid, message).with("tag", tag);
-    Err(match crate::policy::did_you_mean(tag, known) {
-        Some(suggestion) => error.with("suggestion", suggestion),
-        None => error,
-    })
+    let near = crate::policy::did_you_mean(tag, known);
+    Err(error.with("suggestion", near.unwrap_or_else(|| "use one that is there, or add it".to_owned())))
 }
 
 /// The arguments of `tool` as far as `policy` or the code knows them. What the code takes is the last word on names, what

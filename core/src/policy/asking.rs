@@ -1,11 +1,13 @@
 //! What a rule says of asking people, and what in it could never be met.
 
 use super::compiled::Policy;
+use super::conditions::{TypedTool, TypedTools};
 use super::document::{Approval, Rule};
 use super::node::{Kind, Node};
+use super::pattern::Bare;
 use super::problem::Problems;
 use super::read::{Placed, Read, wrong};
-use super::text::shown;
+use super::text::{Argument, shown};
 use crate::approval::Approver;
 use crate::decide::Verdict;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -135,8 +137,9 @@ pub(super) fn span(text: &str) -> Option<Duration> {
     count.checked_mul(seconds).map(Duration::from_secs)
 }
 
-/// Notes what no answer could ever meet, and what nothing would ask for.
+/// Notes what no answer could ever meet, what nothing would ask for, and names that a tool of known arguments does not have.
 pub(crate) fn check(policy: &Policy, out: &mut Problems) {
+    check_names(policy, out);
     for compiled in &policy.rules {
         let rule = &compiled.rule;
         if let Some(approval) = &rule.approval {
@@ -175,6 +178,34 @@ fn check_rule(rule: &Rule, approval: &Placed<Approval>, out: &mut Problems) {
     {
         let message = format!("a yes to rule `{id}` would hold for any arguments: its `bind` is empty");
         out.instead(&bind.at, message, "name what people decide on, or leave the key out: then all of it is bound");
+    }
+}
+
+/// Rules that name their tools one by one are looked at here; all are once a tool is guarded.
+fn check_names(policy: &Policy, out: &mut Problems) {
+    let typed = TypedTools::new(policy);
+    let mut look = |name: &Placed<Argument>, key: &str, tool: &TypedTool| {
+        if tool.arguments.get(&name.value.0).is_none() {
+            let named = &tool.spec.name;
+            let message = format!("`{key}` names `{}`, which is no argument of the tool `{named}`", name.value.0);
+            let instead = "name one that it has, or correct the tool's `args`";
+            out.unknown(&name.at, message, &name.value.0, tool.arguments.names(), instead);
+        }
+    };
+    for compiled in &policy.rules {
+        let rule = &compiled.rule;
+        let Some(approval) = &rule.approval else { continue };
+        let names = rule.tools.iter().flat_map(|list| &list.value).filter_map(|pattern| pattern.exact_name());
+        for tool in names.flat_map(|name| typed.named(name)) {
+            if rule.selects(&tool.spec.source, &tool.spec.name, &tool.known) {
+                approval.bind.iter().flat_map(|list| &list.value).for_each(|name| look(name, "bind", tool));
+                approval.show.iter().flatten().for_each(|name| look(name, "show", tool));
+            }
+        }
+    }
+    for tool in &typed.tools {
+        let said = policy.tools.of(Bare::Any, &tool.spec.source, &tool.spec.name);
+        said.flat_map(|entry| &entry.tool.volatile).flatten().for_each(|name| look(name, "volatile", tool));
     }
 }
 

@@ -115,23 +115,33 @@ fn misfit(path: &ArgumentPath, number: bool, arguments: &ArgumentTypes) -> Optio
     while let Some(name) = names.next() {
         let Some(of) = inner.get(name) else {
             let why = format!("`{}` names `{name}`, which the tool cannot have", path.text());
-            return Some((why, super::did_you_mean(name, inner.names())));
+            return Some((why, super::did_you_mean(name, inner.names()).or_else(|| there_are(inner))));
         };
         match of {
             ArgumentType::Any => return None,
             ArgumentType::Map(fields) if names.peek().is_some() => inner = fields,
             _ if names.peek().is_some() => {
-                return Some((format!("`{}` looks into `{name}`, which has no fields", path.text()), None));
+                let why = format!("`{}` looks into `{name}`, which has no fields", path.text());
+                return Some((why, Some("name an argument that is a map, or correct the tool's `args`".to_owned())));
             }
             ArgumentType::Int | ArgumentType::Number | ArgumentType::Decimal => {}
-            _ if number => return Some((format!("`{}` is not a number", path.text()), None)),
+            _ if number => {
+                let instead = "name an argument that is one, or correct the tool's `args`";
+                return Some((format!("`{}` is not a number", path.text()), Some(instead.to_owned())));
+            }
             ArgumentType::List(_) | ArgumentType::Map(_) | ArgumentType::Bytes => {
-                return Some((format!("`{}` is no text and no number, so it tells nothing apart", path.text()), None));
+                let why = format!("`{}` is no text and no number, so it tells nothing apart", path.text());
+                return Some((why, Some("name an argument that is one of them".to_owned())));
             }
             ArgumentType::Bool | ArgumentType::String | ArgumentType::Time => {}
         }
     }
     None
+}
+
+fn there_are(arguments: &ArgumentTypes) -> Option<String> {
+    let names: Vec<String> = arguments.names().map(|name| format!("`{name}`")).collect();
+    (!names.is_empty()).then(|| format!("there are {}", names.join(", ")))
 }
 
 /// What is written of any limit.
@@ -182,11 +192,13 @@ pub(crate) fn limits(
     loops: Option<&Placed<LoopLimit>>,
     out: &mut Problems,
 ) -> Vec<Limit> {
+    // what could not be read would be missing here and look like another mistake
+    let clean = out.is_empty();
     let per = |per: &Option<Placed<Per>>| per.as_ref().map_or(Per::Home, |per| per.value.clone());
     let mut all: Vec<Limit> = Vec::new();
     for placed in budgets {
         let written = written!(LimitKind::Budget, placed, placed.value.id.clone(), per(&placed.value.per));
-        let measure = measure(placed, out);
+        let measure = measure(placed, clean, out);
         let window = window(&placed.value.window, &placed.value.calendar, out);
         if let (Some((measure, max)), Some(window)) = (measure, window) {
             all.push(written.limit(measure, max, window.unwrap_or(Window::Ever)));
@@ -195,7 +207,7 @@ pub(crate) fn limits(
     for placed in rates {
         let written = written!(LimitKind::Rate, placed, placed.value.id.clone(), per(&placed.value.per));
         let window = window(&placed.value.window, &placed.value.calendar, out);
-        if window == Some(None) {
+        if window == Some(None) && clean {
             let suggestion = "write `window: 1m`, or `calendar: day`; without an end it is a budget";
             out.instead(&placed.at, "a rate limit has no `window`", suggestion);
         }
@@ -218,7 +230,7 @@ pub(crate) fn limits(
 }
 
 /// The one thing a budget counts, and how much of it.
-fn measure(placed: &Placed<Budget>, out: &mut Problems) -> Option<(Measure, i64)> {
+fn measure(placed: &Placed<Budget>, clean: bool, out: &mut Problems) -> Option<(Measure, i64)> {
     let budget = &placed.value;
     let mut given: Vec<(&str, &At)> = Vec::new();
     given.extend(budget.usd.as_ref().map(|usd| ("usd", &usd.at)));
@@ -227,8 +239,10 @@ fn measure(placed: &Placed<Budget>, out: &mut Problems) -> Option<(Measure, i64)
     given.extend(budget.sum.as_ref().map(|sum| ("sum", &sum.at)));
     match given.as_slice() {
         [] => {
-            let suggestion = "write one of `usd`, `tokens`, `calls`, or `sum` and `max`";
-            out.instead(&placed.at, "the budget counts nothing", suggestion);
+            if clean {
+                let suggestion = "write one of `usd`, `tokens`, `calls`, or `sum` and `max`";
+                out.instead(&placed.at, "the budget counts nothing", suggestion);
+            }
             return None;
         }
         [_] => {}
@@ -240,11 +254,15 @@ fn measure(placed: &Placed<Budget>, out: &mut Problems) -> Option<(Measure, i64)
     }
     match (&budget.sum, &budget.max) {
         (None, Some(max)) => {
-            out.instead(&max.at, "`max` is the most of a `sum`", "take it out, or write `sum: args.` and a name");
+            if clean {
+                out.instead(&max.at, "`max` is the most of a `sum`", "take it out, or write `sum: args.` and a name");
+            }
             return None;
         }
         (Some(sum), None) => {
-            out.instead(&sum.at, "the budget has a `sum` and no `max`", "write `max:` and the most it may come to");
+            if clean {
+                out.instead(&sum.at, "the budget has a `sum` and no `max`", "write `max:` and the most it may come to");
+            }
             return None;
         }
         (Some(sum), Some(max)) => return Some((Measure::Sum(sum.value.clone()), max.value.0)),

@@ -88,6 +88,10 @@ impl Read for Count {
                 out.instead(&node.at, "the count is negative", "write a whole number from 1");
                 None
             }
+            Kind::BigInt(_) => {
+                out.instead(&node.at, "the count is too large to be reached", "write a smaller one, or leave it out");
+                None
+            }
             _ => wrong(node, "a whole number", out),
         }
     }
@@ -163,7 +167,8 @@ impl Read for ArgumentPath {
         let read = Self::parse(text);
         if read.is_none() {
             let message = format!("`{}` names no argument", shown(text));
-            let bare = Self::parse(&format!("args.{text}")).map(|path| format!("write `{}`", path.text()));
+            let bare = (&**text != "args").then(|| Self::parse(&format!("args.{text}"))).flatten();
+            let bare = bare.map(|path| format!("write `{}`", path.text()));
             out.instead(&node.at, message, bare.unwrap_or_else(|| "write `args.` and the argument's name".to_owned()));
         }
         read

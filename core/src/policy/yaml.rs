@@ -27,7 +27,7 @@ enum Open<'a> {
 pub(crate) fn parse<'a>(text: &'a str, out: &mut Problems) -> Option<Node<'a>> {
     if text.len() > MAX_BYTES {
         let start = At::Text { line: 1, column: 1 };
-        refuse(out, &start, "the policy is larger than 8 MiB", "split it, or shorten its lists");
+        refuse(out, &start, "the text is larger than 8 MiB", "split it, or shorten its lists");
         return None;
     }
     if let Some(number) = directive(text) {

@@ -27,7 +27,7 @@ struct Told<'a> {
     code: &'a str,
     kind: &'a str,
     retry: &'a str,
-    message: &'a str,
+    message: String,
     details: BTreeMap<&'a str, &'a str>,
 }
 
@@ -53,6 +53,7 @@ impl Failure {
     pub(crate) fn tell(&self, console: &mut Console<'_>) -> Exit {
         let (exit, told) = match self {
             Self::Usage(message) => {
+                let message = message.clone();
                 let told = Told { code: "usage", kind: "config", retry: "never", message, details: BTreeMap::new() };
                 (Exit::Usage, told)
             }
@@ -63,17 +64,26 @@ impl Failure {
                     code: code.as_str(),
                     kind: code.kind().as_str(),
                     retry: code.retry().as_str(),
-                    message: error.message(),
+                    message: with_suggestion(error),
                     details,
                 };
                 (*exit, told)
             }
         };
-        console.error(told.message);
+        console.error(&told.message);
         if console.json() {
             console.document(&Document { error: told });
         }
         exit
+    }
+}
+
+/// What is wrong and what to do, where the error knows that apart.
+fn with_suggestion(error: &Error) -> String {
+    let message = error.message();
+    match error.details().get("suggestion").filter(|suggestion| !message.contains(suggestion.as_str())) {
+        Some(suggestion) => format!("{message}; {suggestion}"),
+        None => message.to_owned(),
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn answer(error: &clap::Error, console: &mut Console<'_>) -> Result<E
 fn explain(error: &clap::Error) -> String {
     let found = |kind| error.get(kind).map(shown).filter(|text| !text.is_empty());
     let argument = found(ContextKind::InvalidArg).unwrap_or_default();
-    let value = found(ContextKind::InvalidValue).unwrap_or_default();
+    let value = found(ContextKind::InvalidValue);
     let mut message = match error.kind() {
         ErrorKind::UnknownArgument => format!("{argument} is not known here"),
         ErrorKind::InvalidSubcommand => {
@@ -41,11 +41,13 @@ fn explain(error: &clap::Error) -> String {
             Some(prior) if prior != argument => format!("{argument} cannot be used together with {prior}"),
             _ => format!("{argument} is given twice"),
         },
-        ErrorKind::InvalidValue if value.is_empty() => format!("{argument} needs a value"),
-        ErrorKind::InvalidValue => format!("{value} is no value of {argument}"),
+        ErrorKind::InvalidValue => match &value {
+            Some(value) => format!("{value} is no value of {argument}"),
+            None => format!("{argument} needs a value"),
+        },
         ErrorKind::ValueValidation => {
-            let why = std::error::Error::source(error).map_or_else(String::new, |why| format!(": {why}"));
-            format!("{value} is no value of {argument}{why}")
+            let why = std::error::Error::source(error).map_or_else(String::new, reason);
+            format!("{} is no value of {argument}{why}", value.as_deref().unwrap_or("an empty text"))
         }
         ErrorKind::InvalidUtf8 => "an argument is not utf-8 text".to_owned(),
         _ => {
@@ -70,6 +72,11 @@ fn explain(error: &clap::Error) -> String {
         message.insert_str(message.rfind('\n').map_or(0, |end| end + 1), "usage: ");
     }
     message
+}
+
+/// Why a value was refused; numbers are told apart from texts in the words of this program.
+fn reason(why: &(dyn std::error::Error + 'static)) -> String {
+    if why.is::<std::num::ParseIntError>() { ": write a whole number".to_owned() } else { format!(": {why}") }
 }
 
 fn shown(value: &ContextValue) -> String {

@@ -151,9 +151,9 @@ fn what_cannot_be_answered_says_why() {
     refused(&ask(&["show", "XYZ"]), 2, "its first few will do");
     refused(&ask(&["approve", "11", "--yes", "--set", "amount"]), 2, "write NAME=VALUE");
     refused(&ask(&["approve", "11", "--yes", "--set", "amount=ten"]), 2, "a text has quotes");
-    refused(&ask(&["approve", "11", "--yes", "--patch", "{}"]), 3, "no json patch");
-    refused(&ask(&["approve", "11", "--yes", "--grant-when", "true"]), 2, "is missing");
-    refused(&ask(&["approve", "11", "--yes", "--grant-count", "1", "--grant-when", "args."]), 3, "cannot be used");
+    refused(&ask(&["approve", "11", "--yes", "--patch", "{}"]), 2, "no json patch");
+    refused(&ask(&["approve", "11", "--yes", "--grant-when", "true"]), 2, "needs an end");
+    refused(&ask(&["approve", "11", "--yes", "--grant-count", "1", "--grant-when", "args."]), 2, "cannot be used");
     assert_eq!(ask(&["deny", "11"]).code, 0);
     refused(&ask(&["deny", "11"]), 3, "is denied already");
 }

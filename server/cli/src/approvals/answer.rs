@@ -28,7 +28,6 @@ Examples:
   counterseal approvals approve 3f2a
   counterseal approvals approve 3f2a --set amount=80 --note 'only the second item'
   counterseal approvals approve 3f2a --grant-count 5 --grant-when 'double(args.amount) < 200.0' --yes")]
-#[command(group(clap::ArgGroup::new("granted").args(["grant_count", "grant_minutes"]).multiple(true)))]
 pub(crate) struct Approve {
     #[command(flatten)]
     to: To,
@@ -39,13 +38,13 @@ pub(crate) struct Approve {
     #[arg(long, value_name = "JSON", value_parser = patch)]
     patch: Option<Json>,
     /// Let this many like calls of the session run without asking
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     grant_count: Option<u32>,
     /// Let like calls of the session run without asking for so many minutes
-    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=525_600))]
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=525_600), allow_negative_numbers = true)]
     grant_minutes: Option<u32>,
     /// Which calls are alike: a condition on their arguments; left out, those with the very same arguments
-    #[arg(long, value_name = "CONDITION", requires = "granted")]
+    #[arg(long, value_name = "CONDITION")]
     grant_when: Option<String>,
     /// Do not ask
     #[arg(long)]
@@ -109,13 +108,19 @@ impl Approve {
                     .collect(),
             ),
         };
-        let edit = patch.map(Edit::from_json).transpose()?;
+        let refused = |error: counterseal::Error| Failure::usage(error.message());
+        let edit = patch.map(Edit::from_json).transpose().map_err(refused)?;
         let until = self
             .grant_minutes
             .map(|minutes| Time(UnixNanos(now().0.saturating_add(i64::from(minutes).saturating_mul(60_000_000_000)))));
         let granted = self.grant_count.is_some() || until.is_some();
+        if self.grant_when.is_some() && !granted {
+            return Err(Failure::usage(
+                "`--grant-when` needs an end: give `--grant-count`, `--grant-minutes`, or both",
+            ));
+        }
         let grant = granted.then(|| Grant { when: self.grant_when.map(Arc::from), count: self.grant_count, until });
-        grant.as_ref().map_or(Ok(()), Grant::check)?;
+        grant.as_ref().map_or(Ok(()), Grant::check).map_err(refused)?;
         Ok((Consent { edit, grant }, self.to))
     }
 }
@@ -208,12 +213,15 @@ fn pointer(name: &str) -> String {
 }
 
 fn assignment(text: &str) -> Result<(String, Json), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as amount=80")?;
+    let named = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = named.ok_or("write NAME=VALUE, such as amount=80")?;
     let value = serde_json::from_str(value)
         .map_err(|error| format!("the value is no json ({error}); a text has quotes: {name}='\"text\"'"))?;
     Ok((name.to_owned(), value))
 }
 
 fn patch(text: &str) -> Result<Json, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
+    serde_json::from_str(text).map_err(|error| {
+        format!("it is no json ({error}); write a list such as [{{\"op\": \"replace\", \"path\": \"/amount\", \"value\": 80}}]")
+    })
 }

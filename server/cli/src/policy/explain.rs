@@ -33,13 +33,13 @@ pub(crate) struct Explain {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The tool's own name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     tool: String,
     /// The call's arguments: a JSON object, `@FILE`, or `-` for standard input
     #[arg(long, value_name = "JSON", default_value = "{}")]
     args: String,
     /// Where the tool comes from, such as `mcp:server`
-    #[arg(long, value_name = "SOURCE", default_value = PROGRAM_SOURCE)]
+    #[arg(long, value_name = "SOURCE", default_value = PROGRAM_SOURCE, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     source: String,
     /// A tag that the program declares; can be given again
     #[arg(long = "tag", value_name = "TAG")]
