@@ -91,13 +91,17 @@ impl Rolling {
         if add == 0 {
             return Ok(Held { amount: 0, at: now });
         }
+        // at the same moment; or in the same part of a window that holds as many events as are kept apart, where rearranging them would
+        // make one of the two
         let last = self.last(words);
-        if last != Some(now) && !self.has_room(words) {
+        let is_crowded = self.end - self.first >= EXACT;
+        let absorbs = last.is_some_and(|last| last == now || is_crowded && last / self.part() == now / self.part());
+        if !absorbs && !self.has_room(words) {
             used = self.make_room(words, now)?;
         }
         words.set(USED, word(used.saturating_add(add)));
-        if self.first < self.end && (last == Some(now) || self.end >= capacity(words)) {
-            // at the same moment, or no room could be had: the last event takes it in, at the later time
+        if self.first < self.end && (absorbs || self.end >= capacity(words)) {
+            // the last event takes it in, at the later time; also where no room could be had
             let event = self.end - 1;
             let sum = amount(words, event)?.saturating_add(add);
             words.set(place(event) + 1, word(sum));
@@ -151,6 +155,12 @@ impl Rolling {
         Ok(used)
     }
 
+    /// The length of a part of the window.
+    const fn part(self) -> i64 {
+        let part = self.length.saturating_add(PARTS - 1) / PARTS;
+        if part > 1 { part } else { 1 }
+    }
+
     fn has_room(self, words: &impl Words) -> bool {
         self.end < capacity(words) && self.end - self.first < EXACT
     }
@@ -189,7 +199,7 @@ impl Rolling {
 
     /// Writes the events from `to` on, those of one part of the window as one.
     fn merge(&mut self, words: &mut impl Words, to: usize) -> Result<(), Unreadable> {
-        let part = (self.length.saturating_add(PARTS - 1) / PARTS).max(1);
+        let part = self.part();
         let mut next = to;
         let mut of_last: Option<i64> = None;
         for event in self.first..self.end {
