@@ -12,4 +12,3 @@ def attempts(home):
     yield "its own parent", lambda: entered("sub", parent="sub")
     for given in ["", 5, "a\ud800"]:
         yield f"parent={given!r}", lambda given=given: entered("sub", parent=given)
-    yield "parnet='main'", lambda: entered("sub", parnet="main")
