@@ -120,6 +120,13 @@ impl Ticket {
         inner.as_ref().map(|ticket| crate::decision::action_text(ticket.action_id()))
     }
 
+    /// Says what the call cost, in millionths of a US dollar; nothing once it is given back.
+    fn costs(&self, micro_usd: i64) {
+        if let Some(ticket) = self.inner.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            ticket.costs(micro_usd);
+        }
+    }
+
     /// Completes the call with what came back.
     #[pyo3(name = "returned")]
     fn complete_returned(&self, result: &Bound<'_, PyAny>) {

@@ -166,6 +166,22 @@ def test_check_decides_and_records_nothing() -> None:
         assert test.decisions == []
 
 
+def test_what_a_call_really_cost_takes_the_place_of_what_it_was_said_to_cost() -> None:
+    with engine({"version": 1, "budgets": [{"id": "spend", "usd": 1.0}]}) as test:
+        model = cs.guard_tool("model", refund, cost_usd=0.6)
+        with cs.enforce(model, {"amount": 5.0}) as permit:
+            permit.set_cost(0.25)
+        assert cs.current_session().budgets["local/spend"].used == 0.25
+        assert test.decisions[-1].completed["cost"] == 250_000
+        with cs.enforce(model, {"amount": 5.0}) as permit:
+            for wrong in (-1.0, float("nan"), "1", None):
+                with pytest.raises(cs.ConfigurationError, match="an amount of at least 0"):
+                    permit.set_cost(wrong)  # type: ignore[arg-type]
+        assert cs.current_session().budgets["local/spend"].used == 0.85
+        with pytest.raises(cs.LifecycleError, match="within the permit's block"):
+            permit.set_cost(1.0)
+
+
 def test_a_permit_completes_when_it_is_left() -> None:
     with engine(REFUND) as test:
         with cs.enforce("refund", {"amount": 5.0}) as permit:

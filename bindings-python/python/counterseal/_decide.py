@@ -77,6 +77,20 @@ class Permit:
         """What the call came to, recorded when the block is left."""
         self._result = result
 
+    def set_cost(self, cost_usd: float) -> None:
+        """What the call really cost in US dollars: recorded when the block is left, and taken from budgets in the place of the
+        `cost_usd` that its tool was declared with.
+
+        Raises `ConfigurationError` for what is no amount, and `LifecycleError` before the call may run and after the block.
+        """
+        if self._ticket is None or self._ticket.action_id is None:
+            raise LifecycleError(
+                "what a call cost is said within the permit's block, before it is left", code="closed", kind="runtime"
+            )
+        from ._guard import micro_usd
+
+        self._ticket.costs(micro_usd(cost_usd))
+
     def __enter__(self) -> Permit:
         while self._pending is not None:
             from ._asking import wait

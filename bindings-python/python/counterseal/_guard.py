@@ -72,7 +72,7 @@ def guard_tool(
         "risk_of": risk,
         "connector": connector,
         "action": action,
-        "cost_micro_usd": _micro_usd(cost_usd),
+        "cost_micro_usd": None if cost_usd is None else micro_usd(cost_usd),
     }
     from ._signature import analysed
 
@@ -362,9 +362,8 @@ def _texts(what: str, tool: str, given: Iterable[str]) -> list[str]:
     return listed
 
 
-def _micro_usd(cost_usd: float | None) -> int | None:
-    if cost_usd is None:
-        return None
+def micro_usd(cost_usd: float) -> int:
+    """Whole millionths of a US dollar, or raises `ConfigurationError`."""
     if isinstance(cost_usd, bool) or not isinstance(cost_usd, (int, float)) or not 0 <= cost_usd < 1e12:
         raise ConfigurationError(
             f"`cost_usd` is an amount of at least 0, not `{cost_usd!r}`", code="tool_invalid", kind="config"
