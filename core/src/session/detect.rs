@@ -54,7 +54,7 @@ fn iban(found: &str) -> Option<String> {
 }
 
 /// ISO 7064 MOD 97-10 over the number with its first four characters moved to the end, letters read as 10 to 35.
-fn check_digits_fit(bare: &str) -> bool {
+pub(super) fn check_digits_fit(bare: &str) -> bool {
     let (head, tail) = bare.split_at_checked(4).unwrap_or_default();
     let rest = tail.chars().chain(head.chars()).try_fold(0_u32, |rest, one| {
         let digit = one.to_digit(36)?;

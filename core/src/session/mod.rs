@@ -6,12 +6,14 @@
 //! What is not known is never taken for nothing: where a session's entry made room for others, or the state cannot be read,
 //! every question is answered by [`Unknown`], and the condition that asked fails.
 
+mod borders;
 mod detect;
 mod facts;
 mod heard;
 mod known;
+mod numbers;
+mod text;
 mod view;
-mod words;
 
 pub use detect::FactDetector;
 pub(crate) use detect::found;
@@ -201,7 +203,7 @@ impl Sessions {
         now: UnixNanos,
     ) -> Result<(), StateError> {
         let hashes: Vec<u64> =
-            texts.into_iter().filter_map(known::comparable).map(|text| self.secrets.hash(3, &text)).collect();
+            texts.into_iter().filter_map(known::fact).map(|text| self.secrets.hash(3, &text)).collect();
         if hashes.is_empty() {
             return Ok(());
         }

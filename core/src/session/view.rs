@@ -77,12 +77,12 @@ impl SessionView for View<'_> {
 
     fn said(&self, text: &str) -> Result<bool, Unknown> {
         let heard = self.heard.get_or_init(|| Ok(Heard::from_words(&self.read(self.root()?, Part::Heard)?)));
-        heard.as_ref().map(|heard| heard.said(self.sessions.secrets.base, text)).map_err(|unknown| *unknown)
+        heard.as_ref().map_err(|unknown| *unknown)?.said(self.sessions.secrets.base, text)
     }
 
     fn known(&self, text: &str) -> Result<bool, Unknown> {
         let held = self.known.get_or_init(|| self.read(self.root()?, Part::Known));
         let held = held.as_ref().map_err(|unknown| *unknown)?;
-        Ok(known::comparable(text).is_some_and(|text| held.contains(&self.sessions.secrets.hash(3, &text))))
+        known::fact(text).map_or(Ok(false), |fact| known::holds(held, self.sessions.secrets.hash(3, &fact)))
     }
 }
