@@ -116,7 +116,13 @@ fn unnamed() -> CallContext {
 
 /// The context of a conversation of which nothing else is known.
 pub(crate) fn of_session(session: &str) -> CallContext {
-    CallContext { session: session.into(), implicit: false, ..unnamed() }
+    CallContext { session: session.into(), implicit: false, beginning: Some(Arc::default()), ..unnamed() }
+}
+
+/// How the session called `session` began, where `context` is in it.
+fn beginning_of(context: &CallContext, session: &str) -> Option<Arc<Beginning>> {
+    let beginning = context.beginning.as_ref()?;
+    if *context.session == *session { Some(Arc::clone(beginning)) } else { beginning.of_parent(session).cloned() }
 }
 
 impl Context {
@@ -151,11 +157,10 @@ impl Context {
         let mut annotated = outer.and_then(|outer| outer.get().annotated.as_ref().map(|all| all.clone_ref(py)));
         if let Some(session) = session {
             // Another conversation: what was said of the one around it does not hold in it.
+            let around = parent.and_then(|parent| beginning_of(&inner, parent));
             inner = of_session(session);
-            if user_text.is_some() || parent.is_some() {
-                let beginning = Beginning::new(user_text.map(Box::from), parent.map(Arc::from));
-                inner.beginning = Some(Arc::new(beginning));
-            }
+            let beginning = Beginning::new(user_text.map(Box::from), parent.map(Arc::from)).within(around);
+            inner.beginning = Some(Arc::new(beginning));
             annotated = None;
         }
         if let Some(user) = user {

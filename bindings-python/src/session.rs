@@ -97,8 +97,11 @@ pub(crate) fn log_usage(
     if let Some(session) = session
         && session != &*context.session
     {
-        // another conversation: nothing of the one in force holds in it
-        context = context::of_session(session);
+        let other = context::of_session(session);
+        if !engine.guard.are_together(&context, &other).map_err(|error| raised(py, &error))? {
+            // another conversation: nothing of the one in force holds in it
+            context = other;
+        }
     }
     let used = ModelUse { prompt_tokens, completion_tokens, cost_micro_usd };
     engine.guard.spent(&context, used).map_err(|error| raised(py, &error))

@@ -1,7 +1,7 @@
 //! A tool call as the engine sees it: which tool, on whose behalf, in which conversation.
 
+use arc_swap::ArcSwapOption;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How much harm a tool can do; absent means not said.
 #[derive(
@@ -74,25 +74,67 @@ pub struct User {
 pub struct Beginning {
     /// The user's own text, which `session.said` is asked about.
     pub user_text: Option<Box<str>>,
-    /// The session of which this one is a sub-agent's; they share their facts.
+    /// The session of which this one is a sub-agent's; they share their facts and the limits of a session.
     pub parent: Option<Arc<str>>,
-    /// The guard that was told; 0: none.
-    told: AtomicU64,
+    /// How that one began, where the program is within it.
+    outer: Option<Arc<Self>>,
+    /// What the shared state answered.
+    told: ArcSwapOption<Told>,
+}
+
+/// Whose facts a session has, once its beginning was told.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// The guard that was told.
+    pub(crate) guard: u64,
+    /// The session at the top; `None`: its own.
+    pub(crate) root: Option<Arc<str>>,
 }
 
 impl Beginning {
     /// A beginning that nobody was told of.
     #[must_use]
     pub const fn new(user_text: Option<Box<str>>, parent: Option<Arc<str>>) -> Self {
-        Self { user_text, parent, told: AtomicU64::new(0) }
+        Self { user_text, parent, outer: None, told: ArcSwapOption::const_empty() }
     }
 
-    pub(crate) fn is_told(&self, guard: u64) -> bool {
-        self.told.load(Ordering::Acquire) == guard
+    /// The same within that of its parent, which is told first.
+    #[must_use]
+    pub fn within(self, outer: Option<Arc<Self>>) -> Self {
+        Self { outer, ..self }
     }
 
-    pub(crate) fn tell(&self, guard: u64) {
-        self.told.store(guard, Ordering::Release);
+    /// How the session called `parent` began, where that is one of those around this one.
+    #[must_use]
+    pub fn of_parent(&self, parent: &str) -> Option<&Arc<Self>> {
+        let mut named = self.parent.as_ref();
+        let mut outer = self.outer.as_ref();
+        while let (Some(name), Some(beginning)) = (named, outer) {
+            if **name == *parent {
+                return Some(beginning);
+            }
+            (named, outer) = (beginning.parent.as_ref(), beginning.outer.as_ref());
+        }
+        None
+    }
+
+    pub(crate) const fn outer(&self) -> Option<&Arc<Self>> {
+        self.outer.as_ref()
+    }
+
+    /// What `guard` was answered, if it was told.
+    pub(crate) fn told(&self, guard: u64) -> Option<arc_swap::Guard<Option<Arc<Told>>>> {
+        let told = self.told.load();
+        told.as_ref().is_some_and(|told| told.guard == guard).then_some(told)
+    }
+
+    pub(crate) fn tell(&self, told: Arc<Told>) {
+        self.told.store(Some(told));
+    }
+
+    /// Lets it be told again with the next call: the session has become another's.
+    pub(crate) fn untell(&self) {
+        self.told.store(None);
     }
 }
 
@@ -115,7 +157,7 @@ pub struct CallContext {
     pub call_id: Option<Arc<str>>,
     /// Canonical bytes of what `annotate` attached, recorded with the call.
     pub annotations: Option<Arc<[u8]>>,
-    /// How the session began, where the program said so.
+    /// How the session began; without it the session counts as nobody's sub-agent in limits.
     pub beginning: Option<Arc<Beginning>>,
     /// A mode asked for by the call; it may only tighten.
     pub enforcement: Option<crate::decide::Enforcement>,

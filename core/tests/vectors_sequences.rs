@@ -67,7 +67,7 @@ fn step(guard: &Arc<Guard>, step: &Json, begun: &mut Beginnings) -> Json {
     let context = CallContext {
         agent: None,
         user: text("user").map(|id| User { id, verified_by: None }),
-        beginning: begun.get(&*session).cloned(),
+        beginning: Some(begun.get(&*session).cloned().unwrap_or_default()),
         session: Arc::clone(&session),
         implicit: false,
         run: text("run"),
@@ -81,7 +81,9 @@ fn step(guard: &Arc<Guard>, step: &Json, begun: &mut Beginnings) -> Json {
         Some("check") => seen(&call(guard, step, &context, micro_usd(), false)),
         Some("begin") => {
             let user_text = text("user_text").map(|text| text.as_ref().into());
-            begun.insert(session.to_string(), Arc::new(Beginning::new(user_text, text("parent"))));
+            let parent = text("parent");
+            let outer = parent.as_deref().and_then(|parent| begun.get(parent).cloned());
+            begun.insert(session.to_string(), Arc::new(Beginning::new(user_text, parent).within(outer)));
             Json::Null
         }
         Some("mark") => {

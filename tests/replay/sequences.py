@@ -29,12 +29,11 @@ def replay(case: Case) -> str:
 def taken(step: dict[str, Any], began: Beginnings) -> dict[str, Any]:
     """What is seen of one step."""
     session = step.get("session", "s")
-    given = began.get(session, {})
     if step.get("op") == "begin":
         began[session] = {name: step[name] for name in ("user_text", "parent") if name in step}
         return {}
     with ExitStack() as within:
-        within.enter_context(cs.session(session, user=step.get("user"), **given))
+        enter(session, began, within, step.get("user"))
         if "run" in step:
             within.enter_context(cs.run(step["run"]))
         if step.get("op") == "mark":
@@ -47,6 +46,14 @@ def taken(step: dict[str, Any], began: Beginnings) -> dict[str, Any]:
         if step.get("op") == "standing":
             return standing(cs.current_session())
         return decided(step)
+
+
+def enter(session: str, began: Beginnings, within: ExitStack, user: str | None = None) -> None:
+    """Enters a session within those whose sub-agent's it is."""
+    given = began.get(session, {})
+    if given.get("parent") in began:
+        enter(given["parent"], began, within)
+    within.enter_context(cs.session(session, user=user, **given))
 
 
 def standing(session: cs.Session) -> dict[str, Any]:

@@ -86,7 +86,8 @@ def session(
 
     `user_text` is what the user wrote, for rules that ask `session.said(…)`; give every turn its own, they add up. Only
     keyed hashes of it are kept. `parent` is the id of the session of which this one is a sub-agent's: they share what
-    they saw, said and learned, both ways.
+    they saw, said and learned, both ways, and the limits of a session. The same id may be used under several parents; each
+    time it goes with the one that is named.
     """
     if verified_by is not None and user is None:
         raise ConfigurationError(
@@ -143,7 +144,7 @@ def set_session(
 ) -> None:
     """As `session`, until `clear_session` or the end of the task or thread."""
     scope = session(id, user=user, verified_by=verified_by, user_text=user_text, parent=parent)
-    _variable.set(_native.Context(None, replay=_replaying(), **scope._made))
+    _variable.set(_native.Context(_variable.get(), **scope._made))
 
 
 def get_session() -> str | None:

@@ -184,7 +184,7 @@ impl Guard {
             }
         }
         let ticket = |held| {
-            let learner = (!tool.plan().facts().is_empty()).then(|| Arc::clone(&context.session));
+            let learner = (!tool.plan().facts().is_empty()).then(|| self.learner(context));
             let level = decision.record.result;
             Ticket::new(Arc::clone(self), Arc::clone(tool), Issue { action_id, decided_at: now, level, held, learner })
         };

@@ -125,7 +125,7 @@ impl Guard {
         let mut claims = SmallVec::<[Claim; FEW]>::new();
         for (place, limit) in limits.iter().enumerate() {
             let cost = call.tool.spec().cost_micro_usd;
-            let key = self.key_of(state, limit, call);
+            let key = self.key_of(state, limit, call, recall.root());
             match (key, limit.amount(call.value, cost)) {
                 (Ok(key), Ok(amount)) => {
                     keys.push(key);
@@ -138,7 +138,7 @@ impl Guard {
         keys.extend(open);
         let may_run = take.is_some() && decision.effect == Effect::Run;
         if may_run {
-            keys.push(memory.sessions.facts_key(&call.context.session));
+            keys.push(memory.sessions.facts_key(recall.root()));
         }
         let failed = hits.len();
         // only calls with an id of their own are ever met again
@@ -201,20 +201,27 @@ impl Guard {
         }
     }
 
-    /// The key of a limit's counter for all calls of this context; `None` of one that is kept apart by tool or argument.
-    pub(super) fn standing_key(&self, state: &State, limit: &PlannedLimit, context: &CallContext) -> Option<Key> {
+    /// The key of a limit's counter for all calls of this context, whose session is `root` or a sub-agent's of it; `None` of one
+    /// that is kept apart by tool or argument.
+    pub(super) fn standing_key(
+        &self,
+        state: &State,
+        limit: &PlannedLimit,
+        context: &CallContext,
+        root: &str,
+    ) -> Option<Key> {
         let kind = kind_of(limit);
         // calls without a run, an agent or a user are counted as those of one
         let one = |text: Option<&str>| match text {
             Some(text) => state.key(kind, &[text.as_bytes()]),
             None => state.key(kind, &[]),
         };
-        let session = || state.key_of_text(Kind::Session, &context.session);
+        let session = || state.key_of_text(Kind::Session, root);
         let scope = match &limit.per {
             Per::Home => one(None),
             Per::Session => session(),
             Per::Run => match &context.run {
-                Some(run) => state.key(kind, &[context.session.as_bytes(), run.as_bytes()]),
+                Some(run) => state.key(kind, &[root.as_bytes(), run.as_bytes()]),
                 None => session(),
             },
             Per::Agent => one(context.agent.as_deref().or(self.agent.as_deref())),
@@ -225,15 +232,15 @@ impl Guard {
     }
 
     /// The key of a limit's counter for this call.
-    fn key_of(&self, state: &State, limit: &PlannedLimit, call: &Counted<'_>) -> Result<Key, String> {
-        if let Some(key) = self.standing_key(state, limit, call.context) {
+    fn key_of(&self, state: &State, limit: &PlannedLimit, call: &Counted<'_>, root: &str) -> Result<Key, String> {
+        if let Some(key) = self.standing_key(state, limit, call.context, root) {
             return Ok(key);
         }
         let kind = kind_of(limit);
         let scope = match &limit.per {
             Per::Argument(path) => state.key(kind, &[PlannedLimit::apart(path, call.value)?.as_bytes()]),
             // the digest is keyed, and spreads the many calls of one session over all shards
-            Per::SameCall => state.key_of_text(Kind::Session, &call.context.session).with_hash(two_words(call.digest)),
+            Per::SameCall => state.key_of_text(Kind::Session, root).with_hash(two_words(call.digest)),
             _ => {
                 let spec = call.tool.spec();
                 state.key(kind, &[spec.source.as_bytes(), spec.name.as_bytes()])

@@ -3,7 +3,7 @@
 use super::health::count;
 use super::limits::{Reservation, Settled};
 use super::{Guard, Tool};
-use crate::call::{Beginning, CallContext};
+use crate::call::{Beginning, CallContext, Told};
 use crate::clock::UnixNanos;
 use crate::condition::{Facts, SessionView, Unknown};
 use crate::decide::{Decision, Effect, FailMode, ReasonCode};
@@ -76,6 +76,7 @@ impl LazyMemory {
 /// What a call may know of its session: the memory, or why there is none.
 pub(super) struct Recall<'g> {
     memory: Result<arc_swap::Guard<Option<Arc<Memory>>>, Error>,
+    told: Option<arc_swap::Guard<Option<Arc<Told>>>>,
     context: &'g CallContext,
     now: UnixNanos,
 }
@@ -115,8 +116,15 @@ impl Recall<'_> {
         self.context
     }
 
+    /// The session whose facts and limits the call has part in: the one at the top, of whose sub-agent it is.
+    #[inline]
+    pub(super) fn root(&self) -> &Arc<str> {
+        let told = self.told.as_ref().and_then(|told| told.as_ref());
+        told.and_then(|told| told.root.as_ref()).unwrap_or(&self.context.session)
+    }
+
     fn view(&self) -> Option<View<'_>> {
-        self.memory().ok().map(|memory| memory.sessions.view(&self.context.session, self.now))
+        self.memory().ok().map(|memory| memory.sessions.view(self.root(), self.now))
     }
 
     /// Lends `work` the arguments together with the session.
@@ -134,13 +142,32 @@ static UNREACHED: std::sync::LazyLock<Error> = std::sync::LazyLock::new(|| {
 impl Guard {
     /// The shared state, opened if it is not; with it the session of `context` is begun, if it was not.
     pub(super) fn recall<'g>(&'g self, context: &'g CallContext, now: UnixNanos) -> Recall<'g> {
+        let mut told = None;
         let memory = self.memory.get(self.ledger.home()).and_then(|memory| {
             if let (Some(beginning), Some(memory)) = (&context.beginning, memory.as_ref()) {
-                begin(beginning, &memory.sessions, self.id, &context.session, now)?;
+                told = Some(begin(beginning, &memory.sessions, self.id, &context.session, now)?);
             }
             Ok(memory)
         });
-        Recall { memory, context, now }
+        Recall { memory, told, context, now }
+    }
+
+    /// Whose facts the session of a call that was decided has, which its result may add to.
+    pub(super) fn learner(&self, context: &CallContext) -> Arc<str> {
+        let told = context.beginning.as_ref().and_then(|beginning| beginning.told(self.id));
+        let root = told.as_ref().and_then(|told| told.as_ref()).and_then(|told| told.root.as_ref());
+        Arc::clone(root.unwrap_or(&context.session))
+    }
+
+    /// Whether two sessions have their facts and limits together: one is the other's sub-agent's, or both are of a third.
+    ///
+    /// # Errors
+    /// The shared state cannot be used, or one of them was several others'.
+    pub fn are_together(&self, one: &CallContext, other: &CallContext) -> Result<bool, Error> {
+        let now = self.clock.now();
+        let (one, other) = (self.recall(one, now), self.recall(other, now));
+        one.memory().and(other.memory()).map_err(Error::clone)?;
+        Ok(one.root() == other.root())
     }
 
     /// The shared state and the sessions in it.
@@ -167,13 +194,14 @@ impl Guard {
         let remembered = match recall.memory() {
             Ok(memory) => {
                 let items = tool.items();
-                memory
-                    .sessions
-                    .decided(&recall.context.session, items.tool, &items.tags, recall.now)
-                    .map_err(Error::from)
+                memory.sessions.decided(recall.root(), items.tool, &items.tags, recall.now).map_err(Error::from)
             }
             Err(error) => Err(error.clone()),
         };
+        if let (Some(_), Some(beginning)) = (held.as_ref(), &recall.context.beginning) {
+            // its facts do not lie where its limits were taken from: it has become another's meanwhile
+            beginning.untell();
+        }
         let Err(error) = remembered else { return };
         count(&self.counters.forgotten);
         if self.layers.would_miss(tool.plan().tags()) && tool.plan().fail_mode() == FailMode::Closed {
@@ -202,19 +230,45 @@ impl Guard {
     }
 }
 
-/// Tells the shared state once how a session began: what the user said, and whose sub-agent it is.
-fn begin(beginning: &Beginning, sessions: &Sessions, guard: u64, session: &str, now: UnixNanos) -> Result<(), Error> {
-    if beginning.is_told(guard) {
-        return Ok(());
+/// Tells the shared state once how a session began: what the user said, and whose sub-agent it is; that one's beginning first.
+#[inline]
+fn begin(
+    beginning: &Beginning,
+    sessions: &Sessions,
+    guard: u64,
+    session: &str,
+    now: UnixNanos,
+) -> Result<arc_swap::Guard<Option<Arc<Told>>>, Error> {
+    match beginning.told(guard) {
+        Some(told) => Ok(told),
+        None => tell(beginning, sessions, guard, session, now).map(|told| arc_swap::Guard::from_inner(Some(told))),
     }
-    if let Some(parent) = &beginning.parent {
-        sessions.link(session, parent, now)?;
-    }
+}
+
+#[cold]
+fn tell(
+    beginning: &Beginning,
+    sessions: &Sessions,
+    guard: u64,
+    session: &str,
+    now: UnixNanos,
+) -> Result<Arc<Told>, Error> {
+    let root = match (&beginning.parent, beginning.outer()) {
+        (Some(parent), Some(outer)) => {
+            let told = begin(outer, sessions, guard, parent, now)?;
+            let above = told.as_ref().and_then(|told| told.root.as_ref()).unwrap_or(parent);
+            sessions.link(session, above, now)?
+        }
+        (Some(parent), None) => sessions.link(session, parent, now)?,
+        (None, _) => sessions.root(session, now)?,
+    };
     if let Some(text) = &beginning.user_text {
-        sessions.heard(session, text, now)?;
+        sessions.heard(&root, text, now)?;
     }
-    beginning.tell(guard);
-    Ok(())
+    let root = (root != session).then(|| Arc::from(root));
+    let told = Arc::new(Told { guard, root });
+    beginning.tell(Arc::clone(&told));
+    Ok(told)
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ impl Guard {
         let now = self.clock.now();
         let recall = self.recall(context, now);
         let memory = recall.memory().map_err(Error::clone)?;
-        memory.sessions.used(&context.session, used, now)?;
+        memory.sessions.used(recall.root(), used, now)?;
         let tokens = used.prompt_tokens.saturating_add(used.completion_tokens);
         let mut charged = Vec::new();
         for limit in &*self.standing {
@@ -44,7 +44,7 @@ impl Guard {
                 Measure::Tokens => tokens,
                 Measure::Calls | Measure::Sum(_) => 0,
             };
-            let key = self.standing_key(&memory.state, limit, context);
+            let key = self.standing_key(&memory.state, limit, context, recall.root());
             if let (true, Some(key), true) = (amount > 0, key, limit.of_all_tools) {
                 charged.push((limit, key, i64::try_from(amount).unwrap_or(i64::MAX)));
             }
@@ -69,15 +69,15 @@ impl Guard {
         let now = self.clock.now();
         let recall = self.recall(context, now);
         let memory = recall.memory().map_err(Error::clone)?;
-        let totals = memory.sessions.totals(&context.session, now).map_err(|_| {
+        let totals = memory.sessions.totals(recall.root(), now).map_err(|_| {
             Error::new(ErrorCode::StateIo, format!("nothing is known any more of the session `{}`", context.session))
         })?;
-        let view = memory.sessions.view(&context.session, now);
+        let view = memory.sessions.view(recall.root(), now);
         let tags = self.named_tags.load();
         let tags = tags.iter().filter(|tag| view.saw(tag) == Ok(true)).cloned().collect();
         let mut budgets = Vec::new();
         for limit in &*self.standing {
-            if let Some(key) = self.standing_key(&memory.state, limit, context) {
+            if let Some(key) = self.standing_key(&memory.state, limit, context, recall.root()) {
                 budgets.push(read(&memory.state, limit, key, now)?);
             }
         }
@@ -94,7 +94,7 @@ impl Guard {
         let recall = self.recall(context, now);
         let memory = recall.memory().map_err(Error::clone)?;
         self.name_tags(std::iter::once(&Arc::from(tag)));
-        memory.sessions.mark(&context.session, tag, now)?;
+        memory.sessions.mark(recall.root(), tag, now)?;
         Ok(())
     }
 

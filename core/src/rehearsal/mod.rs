@@ -184,14 +184,16 @@ impl Play<'_> {
     fn context(&mut self, context: &Context) -> CallContext {
         let named = context.session();
         // cases that share a home share no session
-        let session = if self.alone { Arc::from(format!("{}/{named}", self.number)) } else { named };
-        let (text, parent) = (&context.user_text, &context.parent);
+        let own = |id: Arc<str>| if self.alone { Arc::from(format!("{}/{id}", self.number)) } else { id };
+        let (session, parent) = (own(named), &context.parent.clone().map(own));
+        let text = &context.user_text;
         if text.is_some() || parent.is_some() {
             let known = self.begun.get(&session).is_some_and(|known| {
                 known.user_text.as_deref() == text.as_deref() && known.parent.as_deref() == parent.as_deref()
             });
             if !known {
-                let beginning = Beginning::new(text.as_deref().map(Box::from), parent.clone());
+                let outer = parent.as_ref().and_then(|parent| self.begun.get(parent).cloned());
+                let beginning = Beginning::new(text.as_deref().map(Box::from), parent.clone()).within(outer);
                 self.begun.insert(Arc::clone(&session), Arc::new(beginning));
             }
         }

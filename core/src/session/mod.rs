@@ -34,6 +34,9 @@ use std::sync::Arc;
 /// How many links from a sub-agent up are followed; a longer chain is not known.
 const MAX_LINKS: usize = 16;
 
+/// What the entry of a link holds once the session has had several parents; no text is as long.
+const SEVERAL: u64 = u64::MAX;
+
 /// The entries of one session.
 #[derive(Debug, Clone, Copy)]
 #[repr(u64)]
@@ -219,24 +222,32 @@ impl Sessions {
         })
     }
 
-    /// Makes `session` a part of `parent`: from now on they have the same facts. What `session` knew before is added to its
-    /// parent's; what it heard stays behind, which can only make less be said. Does nothing where it belongs to one already.
+    /// Makes `session` a part of `parent`, and says whose facts they have from now on. What `session` knew before is added to its
+    /// parent's; what it heard stays behind, which can only make less be said. A session that was another's before has had several
+    /// parents: its facts are those of the one that is named, and without a name nothing is known of it.
     ///
     /// # Errors
     /// They are not linked.
-    pub fn link(&self, session: &str, parent: &str, now: UnixNanos) -> Result<(), StateError> {
+    pub fn link(&self, session: &str, parent: &str, now: UnixNanos) -> Result<String, StateError> {
         let root = self.root(parent, now)?;
-        if root == session || self.root(session, now)? != session {
-            return Ok(());
+        if root == session {
+            return Ok(root);
         }
+        let several = match self.root(session, now) {
+            Ok(known) if known == root => return Ok(root),
+            Err(StateError::Parents) => return Ok(root),
+            Ok(known) => known != session,
+            Err(error) => return Err(error),
+        };
         let keys = [self.key(session, Part::Link), self.key(session, Part::Facts), self.key(&root, Part::Facts)];
         self.state.transaction(&keys, now, |entries| {
             let [link, own, parents] = entries else {
                 return Err(StateError::Misuse("three keys, another number of entries"));
             };
-            let mut facts = SessionFacts::from_words(all(own));
-            if facts.is_linked() {
-                return Ok(());
+            let facts = SessionFacts::from_words(all(own));
+            if several || facts.is_linked() {
+                let same = !several && words_to_text(&all(link)).is_some_and(|known| known == root);
+                return if same { Ok(()) } else { store(link, std::iter::once(SEVERAL)) };
             }
             if own.presence() == Presence::Evicted {
                 return Err(StateError::Full("a session that made room before cannot be linked"));
@@ -244,10 +255,10 @@ impl Sessions {
             let mut all_facts = SessionFacts::from_words(all(parents));
             all_facts.merge(&facts);
             store(parents, all_facts.words().iter().copied())?;
-            facts = SessionFacts::default_linked();
-            store(own, facts.words().iter().copied())?;
+            store(own, SessionFacts::default_linked().words().iter().copied())?;
             store(link, text_to_words(&root).into_iter())
-        })
+        })?;
+        Ok(root)
     }
 
     /// What the session comes to.
@@ -293,7 +304,10 @@ impl Sessions {
     }
 
     /// The session whose facts `session` has part in; itself where it is nobody's sub-agent.
-    fn root(&self, session: &str, now: UnixNanos) -> Result<String, StateError> {
+    ///
+    /// # Errors
+    /// [`StateError::Parents`] where it was several others', and those of the shared state.
+    pub(crate) fn root(&self, session: &str, now: UnixNanos) -> Result<String, StateError> {
         let mut root = session.to_owned();
         for _ in 0..MAX_LINKS {
             let keys = [self.key(&root, Part::Facts), self.key(&root, Part::Link)];
@@ -303,6 +317,9 @@ impl Sessions {
                 };
                 if link.presence() == Presence::Evicted {
                     return Err(StateError::Full("the session's link made room for others"));
+                }
+                if link.get(0) == SEVERAL {
+                    return Err(StateError::Parents);
                 }
                 let linked = facts.get(0) != 0 && SessionFacts::from_words(all(facts)).is_linked();
                 Ok(if linked || !link.is_empty() { words_to_text(&all(link)) } else { None })

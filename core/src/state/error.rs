@@ -43,6 +43,11 @@ pub enum StateError {
     /// The call itself cannot be: too many keys, a key twice, a word behind the entry's end.
     #[error("the shared state was used wrongly: {0}")]
     Misuse(&'static str),
+    /// The session has had several parents.
+    #[error(
+        "the session was a sub-agent's of more than one other, and nothing says of which it is now; name its `parent`"
+    )]
+    Parents,
     /// The process was forked in the middle of the transaction; it is the parent's.
     #[error("the process was forked within a transaction of the shared state")]
     Forked,
@@ -51,7 +56,7 @@ pub enum StateError {
 impl From<StateError> for Error {
     fn from(error: StateError) -> Self {
         let code = match &error {
-            StateError::Io { .. } => ErrorCode::StateIo,
+            StateError::Io { .. } | StateError::Parents => ErrorCode::StateIo,
             StateError::Version { .. } => ErrorCode::StateVersion,
             StateError::Damaged { .. } => ErrorCode::StateCorrupt,
             StateError::Full(_) => ErrorCode::StateFull,
