@@ -535,8 +535,6 @@ def test_coverage_names_what_gets_past() -> None:
 
         def _run(self) -> None: ...
 
-    (before,) = [one for one in cs.coverage().frameworks if one.name == "langchain"]
-    assert not before.guarded
     with cs.testing.engine(ALLOW):
         assert Bypass().invoke({}) == "past"
         (langchain,) = [one for one in cs.coverage().frameworks if one.name == "langchain"]
@@ -544,11 +542,25 @@ def test_coverage_names_what_gets_past() -> None:
     assert any("Bypass`: its own `run`" in one for one in langchain.not_guarded)
 
 
-def test_without_an_engine_of_a_test_tools_run_bare_again() -> None:
-    with cs.testing.engine(deny("made_before")):
-        assert "was not run" in made_before.invoke({"text": "a"})
-    assert made_before.invoke({"text": "b"}) == "B"
-    assert MADE_BEFORE.pop() == "b"
+def test_without_an_engine_of_a_test_tools_run_bare_again(tmp_path: Path) -> None:
+    program = (
+        "import json, counterseal as cs, counterseal.testing"
+        + MAKE
+        + textwrap.dedent("""
+        def standing():
+            (langchain,) = [one for one in cs.coverage().frameworks if one.name == "langchain"]
+            return langchain.guarded, guarded.invoke({"text": "a"})
+        rule = {"id": "no", "tools": ["shout"], "decision": "deny"}
+        found = [standing()]
+        with cs.testing.engine({"version": 1, "rules": [rule]}):
+            found.append(standing())
+        print(json.dumps([*found, standing()]))
+    """)
+    )
+    before, within, after = json.loads(child(program, tmp_path / "home"))
+    assert (before, after) == ([False, "A"], [False, "A"])
+    assert within[0]
+    assert "was not run" in within[1]
 
 
 def test_a_closed_engine_runs_no_tool(tmp_path: Path) -> None:
