@@ -2,6 +2,7 @@
 
 use super::health::count;
 use super::limits::{Counted, Reservation, Settled};
+use super::memory::Learner;
 use super::scratch::with_buffer;
 use super::ticket::Issue;
 use super::{Asking, Guard, PendingSync, Ticket, Tool, ids};
@@ -113,8 +114,9 @@ impl Guard {
             }
             self.remember(tool, &recall, &mut decision, &mut held);
             let call = RecordedCall { action_id, now, decision: &decision, context, digest, approval: None };
+            let learner = self.learner(tool, recall.root(), captured.as_ref().ok().copied());
             let recorded = self.record(tool, &call, captured.ok(), canonical);
-            self.conclude(tool, Admitted { action_id, now, context, held }, decision, recorded)
+            self.conclude(tool, Admitted { action_id, now, held, learner }, decision, recorded)
         })
     }
 
@@ -171,11 +173,11 @@ impl Guard {
     pub(super) fn conclude(
         self: &Arc<Self>,
         tool: &Arc<Tool>,
-        admitted: Admitted<'_>,
+        admitted: Admitted,
         decision: Cow<'_, Decision>,
         recorded: Result<Option<Box<OnItsWay>>, Error>,
     ) -> Admission {
-        let Admitted { action_id, now, context, held } = admitted;
+        let Admitted { action_id, now, held, learner } = admitted;
         if let Some(observer) = &self.observer {
             let id = recorded.is_ok().then_some(action_id);
             // an observer cannot change what was decided, so its failure changes nothing either
@@ -184,7 +186,6 @@ impl Guard {
             }
         }
         let ticket = |held| {
-            let learner = (!tool.plan().facts().is_empty()).then(|| self.learner(context));
             let level = decision.record.result;
             Ticket::new(Arc::clone(self), Arc::clone(tool), Issue { action_id, decided_at: now, level, held, learner })
         };
@@ -248,11 +249,12 @@ impl Guard {
 }
 
 /// A call whose decision was recorded or could not be.
-pub(super) struct Admitted<'a> {
+pub(super) struct Admitted {
     pub(super) action_id: ActionId,
     pub(super) now: UnixNanos,
-    pub(super) context: &'a CallContext,
     pub(super) held: Option<Box<Reservation>>,
+    /// Who learns from the result; taken from the arguments while they can be read.
+    pub(super) learner: Option<Box<Learner>>,
 }
 
 /// A record that was not taken at once.

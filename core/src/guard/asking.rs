@@ -412,10 +412,11 @@ impl Guard {
         let id = approval.map(|approval| approval.id().to_string());
         let digest = value.map(|_| self.key.call(tool.prefix(), canonical));
         let call = RecordedCall { action_id, now, decision: &decision, context, digest, approval: id.as_deref() };
+        let learner = self.learner(tool, self.recall(context, now).root(), value);
         let recorded = self.record(tool, &call, value, canonical);
         let ended = (decision.effect == Effect::Refused && recorded.is_ok()).then(|| outcome(decision.reason_code));
         let level = decision.record.result;
-        let admission = self.conclude(tool, Admitted { action_id, now, context, held }, Cow::Owned(decision), recorded);
+        let admission = self.conclude(tool, Admitted { action_id, now, held, learner }, Cow::Owned(decision), recorded);
         if let Some(outcome) = ended {
             let end = End { action_id, ended: now, duration: 0, outcome, level, cost: None };
             self.record_completion(tool, &end, &Captured::Nothing);

@@ -4,6 +4,7 @@
 //! record does not hold is never guessed.
 
 use super::limits::{Counted, Reservation, Settled};
+use super::memory::{Learner, texts};
 use super::{Guard, Tool};
 use crate::call::{CallContext, User};
 use crate::condition::{Facts, SessionView, Unknown};
@@ -74,7 +75,9 @@ pub struct Hindsight {
 #[derive(Debug)]
 struct Open {
     tool: Arc<Tool>,
-    session: Arc<str>,
+    learner: Learner,
+    /// Whether all arguments were recorded: without them nobody knows what a result only repeats.
+    whole: bool,
     held: Option<Box<Reservation>>,
 }
 
@@ -169,8 +172,8 @@ impl Hindsight {
             if !held.as_ref().is_some_and(|held| held.remembered) {
                 memory.sessions.decided(&context.session, items.tool, &items.tags, now)?;
             }
-            let session = Arc::clone(&context.session);
-            self.open.insert(record.action_id.0, Open { tool: Arc::clone(tool), session, held });
+            let learner = Learner { session: Arc::clone(&context.session), own: texts(&value) };
+            self.open.insert(record.action_id.0, Open { tool: Arc::clone(tool), learner, whole, held });
         }
         Ok(Second { decision: second, undecidable })
     }
@@ -187,15 +190,15 @@ impl Hindsight {
             return;
         }
         match result {
-            Some(Payload::Value(bytes)) => match value::decode(bytes) {
-                Ok(result) => self.guard.learn(&open.tool, &open.session, &result, now),
+            Some(Payload::Value(bytes)) if open.whole => match value::decode(bytes) {
+                Ok(result) => self.guard.learn(&open.tool, &open.learner, &result, now),
                 // redacted: what was taken out may have been a fact
                 Err(_) => {
-                    self.unlearned.insert(open.session);
+                    self.unlearned.insert(open.learner.session);
                 }
             },
             _ => {
-                self.unlearned.insert(open.session);
+                self.unlearned.insert(open.learner.session);
             }
         }
     }

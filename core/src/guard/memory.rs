@@ -152,13 +152,6 @@ impl Guard {
         Recall { memory, told, context, now }
     }
 
-    /// Whose facts the session of a call that was decided has, which its result may add to.
-    pub(super) fn learner(&self, context: &CallContext) -> Arc<str> {
-        let told = context.beginning.as_ref().and_then(|beginning| beginning.told(self.id));
-        let root = told.as_ref().and_then(|told| told.as_ref()).and_then(|told| told.root.as_ref());
-        Arc::clone(root.unwrap_or(&context.session))
-    }
-
     /// Whether two sessions have their facts and limits together: one is the other's sub-agent's, or both are of a third.
     ///
     /// # Errors
@@ -214,20 +207,57 @@ impl Guard {
     }
 }
 
+/// A session that learns from a result.
+#[derive(Debug)]
+pub(super) struct Learner {
+    /// Whose facts it has.
+    pub(super) session: Arc<str>,
+    /// The texts that the call itself brought: a result that repeats them says nothing.
+    pub(super) own: Vec<String>,
+}
+
 impl Guard {
-    /// Lets the session know what its tool's policy looks for in a result. What cannot be remembered is not known.
-    pub(super) fn learn(&self, tool: &Tool, session: &str, result: &Value<'_>, now: UnixNanos) {
-        let found = crate::session::found(tool.plan().facts(), result);
+    /// Who learns from the result of a call with these arguments, if its tool gives facts at all.
+    #[inline]
+    pub(super) fn learner(&self, tool: &Tool, root: &Arc<str>, value: Option<&Value<'_>>) -> Option<Box<Learner>> {
+        let gives = !tool.plan().facts().is_empty();
+        gives.then(|| Box::new(Learner { session: Arc::clone(root), own: value.map(texts).unwrap_or_default() }))
+    }
+
+    /// Lets the session know what its tool's policy looks for in a result, but what the call brought itself. What cannot be
+    /// remembered is not known.
+    pub(super) fn learn(&self, tool: &Tool, learner: &Learner, result: &Value<'_>, now: UnixNanos) {
+        let found = crate::session::found(tool.plan().facts(), &learner.own, result);
         if found.is_empty() {
             return;
         }
         let learned = self.memory().and_then(|memory| {
-            memory.sessions.learned(session, found.iter().map(String::as_str), now).map_err(Error::from)
+            memory.sessions.learned(&learner.session, found.iter().map(String::as_str), now).map_err(Error::from)
         });
         if learned.is_err() {
             count(&self.counters.forgotten);
         }
     }
+}
+
+/// All texts of a value, keys among them.
+pub(super) fn texts(value: &Value<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Str(text) => found.push(text.clone().into_owned()),
+            Value::List(items) => open.extend(items.iter()),
+            Value::Map(entries) => {
+                for (key, item) in entries.iter() {
+                    found.push(key.to_string());
+                    open.push(item);
+                }
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Tells the shared state once how a session began: what the user said, and whose sub-agent it is; that one's beginning first.

@@ -2,6 +2,7 @@
 
 use super::completion::End;
 use super::limits::{Reservation, Settled};
+use super::memory::Learner;
 use super::{Captured, Guard, Tool};
 use crate::clock::UnixNanos;
 use crate::decide::RecordLevel;
@@ -33,8 +34,8 @@ pub(super) struct Issue {
     pub(super) level: RecordLevel,
     /// What the call has taken from limits.
     pub(super) held: Option<Box<Reservation>>,
-    /// The session that learns from the result.
-    pub(super) learner: Option<Arc<str>>,
+    /// Who learns from the result.
+    pub(super) learner: Option<Box<Learner>>,
 }
 
 impl Ticket {
@@ -92,9 +93,9 @@ impl Ticket {
         let Issue { action_id, decided_at, level, .. } = self.issue;
         let ended = UnixNanos(decided_at.0.saturating_add(i64::try_from(ran).unwrap_or(i64::MAX)));
         let end = End { action_id, ended, duration: ran, outcome, level, cost: self.cost };
-        if let (Outcome::Success, Captured::Value(value), Some(session)) = (outcome, result, &self.issue.learner) {
+        if let (Outcome::Success, Captured::Value(value), Some(learner)) = (outcome, result, &self.issue.learner) {
             // before the caller has the result: the call that uses it may be the next
-            self.guard.learn(&self.tool, session, value, ended);
+            self.guard.learn(&self.tool, learner, value, ended);
         }
         if let Some(held) = self.issue.held.take() {
             let settled = Settled { outcome, cost: self.cost, suspended: self.suspended };

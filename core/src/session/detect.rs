@@ -1,5 +1,6 @@
 //! What a result of a trusted tool gives that a session then knows: addresses of mail and web, account numbers.
 
+use super::text::comparable;
 use crate::redact::Detector;
 use crate::value::Value;
 use regex::Regex;
@@ -63,11 +64,20 @@ pub(super) fn check_digits_fit(bare: &str) -> bool {
     rest == Some(1)
 }
 
-/// Everything that `detectors` find in the texts of `result`, keys left out.
+/// Everything that `detectors` find in the texts of `result`, keys left out, but what stood in `own` texts already: who wrote
+/// those would make known whatever a tool repeats.
 #[must_use]
-pub(crate) fn found(detectors: &[FactDetector], result: &Value<'_>) -> BTreeSet<String> {
+pub(crate) fn found(detectors: &[FactDetector], own: &[String], result: &Value<'_>) -> BTreeSet<String> {
     let mut into = BTreeSet::new();
     look(detectors, result, &mut into);
+    if !into.is_empty() {
+        let bare = |text: &str| comparable(text).replace([' ', '-'], "");
+        let own: Vec<String> = own.iter().map(|text| bare(text)).collect();
+        into.retain(|fact| {
+            let fact = bare(fact);
+            !own.iter().any(|text| text.contains(&fact))
+        });
+    }
     into
 }
 
@@ -85,7 +95,7 @@ mod tests {
     use super::*;
 
     fn all(detector: FactDetector, text: &str) -> Vec<String> {
-        found(&[detector], &Value::Str(text.into())).into_iter().collect()
+        found(&[detector], &[], &Value::Str(text.into())).into_iter().collect()
     }
 
     #[test]
@@ -100,5 +110,13 @@ mod tests {
             ["DE89370400440532013000", "GB82WEST12345698765432"]
         );
         assert_eq!(all(FactDetector::Iban, "DE89 3704 0044 0532 0130 01, AB12 nothing"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_the_call_brought_itself_is_left_out() {
+        let result = Value::Str("no Eve@evil.com (DE89 3704 0044 0532 0130 00), see bob@corp.com".into());
+        let all = [FactDetector::Email, FactDetector::Iban];
+        let own = ["xEVE@evil.com".to_owned(), "DE89-3704-0044-0532-0130-00".to_owned(), "bob".to_owned()];
+        assert_eq!(found(&all, &own, &result).into_iter().collect::<Vec<_>>(), ["bob@corp.com"]);
     }
 }
