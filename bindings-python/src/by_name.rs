@@ -24,7 +24,7 @@ fn checked(py: Python<'_>, tool: &Bound<'_, PyAny>, arguments: &Bound<'_, PyAny>
     let declared = declared(tool)?;
     let planned = declared.planned(py)?;
     let Some(planned) = planned.as_ref() else { return Err(contained(py, "check")) };
-    let context = context::current(py)?;
+    let context = context::of_call(py)?;
     // Last: the values are lent, and no Python code may run while they live.
     let given = refusal(named(&declared, arguments))?;
     let decision = declared.swapped(planned).map(|swapped| {
@@ -54,7 +54,7 @@ fn enforced<'py>(
     let declared = declared(tool)?;
     let planned = declared.planned(py)?;
     let Some(planned) = planned.as_ref() else { return Err(contained(py, "enforce")) };
-    let context = context::current(py)?;
+    let context = context::of_call(py)?;
     if context.replay().is_some() {
         let why =
             "a call that the program runs itself cannot be replayed: its body would run; guard the function instead";

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What `session`, `run` and `annotate` put in force.
 #[pyclass(frozen, module = "counterseal._native")]
@@ -26,6 +27,10 @@ static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 /// The context where the program named none: the process's own session.
 static IMPLICIT: ArcSwapOption<CallContext> = ArcSwapOption::const_empty();
+
+/// Whether the program ever named a session, and whether it was warned of a call outside of any.
+static NAMED: AtomicBool = AtomicBool::new(false);
+static WARNED: AtomicBool = AtomicBool::new(false);
 
 /// The context variable itself, whose default is `None`.
 pub(crate) fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
@@ -80,6 +85,30 @@ pub(crate) fn current(py: Python<'_>) -> PyResult<Current<'_>> {
         return Ok(Current::Implicit(implicit(py)?));
     }
     Ok(Current::Named(found.cast_into::<Context>()?))
+}
+
+/// The context in force, for a call: one in the process's own session is most likely lost where the program names sessions.
+#[inline]
+pub(crate) fn of_call(py: Python<'_>) -> PyResult<Current<'_>> {
+    let context = current(py)?;
+    if context.implicit && NAMED.load(Ordering::Relaxed) && !WARNED.load(Ordering::Relaxed) {
+        warn(py);
+    }
+    Ok(context)
+}
+
+#[cold]
+fn warn(py: Python<'_>) {
+    if WARNED.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let said = py
+        .import("counterseal._contexts")
+        .and_then(|module| outside::method(module.as_any(), "warn_of_implicit_session", ()));
+    if let Err(error) = said {
+        // whatever listens to the log must not stop a call
+        error.write_unraisable(py, None);
+    }
 }
 
 fn implicit(py: Python<'_>) -> PyResult<arc_swap::Guard<Arc<CallContext>>> {
@@ -157,6 +186,7 @@ impl Context {
         let mut annotated = outer.and_then(|outer| outer.get().annotated.as_ref().map(|all| all.clone_ref(py)));
         if let Some(session) = session {
             // Another conversation: what was said of the one around it does not hold in it.
+            NAMED.store(true, Ordering::Relaxed);
             let around = parent.and_then(|parent| beginning_of(&inner, parent));
             inner = of_session(session);
             let beginning = Beginning::new(user_text.map(Box::from), parent.map(Arc::from)).within(around);

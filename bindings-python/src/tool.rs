@@ -38,7 +38,7 @@ impl Tool {
         call_id: Option<&str>,
         given: &[*mut ffi::PyObject],
     ) -> PyResult<Bound<'py, PyAny>> {
-        let context = context::current(py)?;
+        let context = context::of_call(py)?;
         if let Some(replay) = context.replay() {
             // SAFETY: the caller's promise.
             return unsafe { self.replayed(py, replay, given) };

@@ -170,6 +170,16 @@ def process_session() -> str:
     return f"process-{os.urandom(8).hex()}"
 
 
+def warn_of_implicit_session() -> None:
+    """Says once that a call was made in the process's own session though the program names sessions."""
+    import logging
+
+    logging.getLogger("counterseal").warning(
+        "a call was made in no session, though this program names sessions; a thread of a pool has none of its own: hand it over "
+        "with `contextvars.copy_context().run`, or enter the session there"
+    )
+
+
 # A forked child is another process: it has its own session.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_native.forget_process_session)
