@@ -29,6 +29,12 @@ impl Policy {
         compiled(py, policy::load_bytes(&shown, &bytes))
     }
 
+    /// Reads the bytes of a file in YAML or JSON, which were read before.
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, path: PathBuf, bytes: &[u8]) -> PyResult<Self> {
+        compiled(py, policy::load_bytes(&path.display().to_string(), bytes))
+    }
+
     /// Reads a text in YAML or JSON.
     #[staticmethod]
     fn from_text(py: Python<'_>, text: &str) -> PyResult<Self> {
@@ -54,6 +60,12 @@ impl Policy {
     #[getter]
     fn rules(&self) -> usize {
         self.inner.rule_count()
+    }
+
+    /// Whether it lets every call run: no scope, rule or limit, and a default of `allow` or none.
+    #[getter]
+    fn refuses_nothing(&self) -> bool {
+        self.inner.refuses_nothing()
     }
 
     fn __repr__(&self) -> String {

@@ -8,7 +8,7 @@ import threading
 
 import counterseal
 import pytest
-from counterseal import _configuration
+from counterseal import _configuration, _reload
 
 ALLOWS = "version: 1\nrules: [{id: other, tools: [other], decision: deny}]\n"
 DENIES = "version: 1\nrules: [{id: no, tools: [reloaded_tool], decision: deny}]\n"
@@ -28,7 +28,9 @@ class Listener(logging.Handler):
 
 
 @pytest.fixture
-def policy(tmp_path):
+def policy(tmp_path, monkeypatch):
+    # The tests look themselves: the thread's looks would come between theirs.
+    monkeypatch.setattr(_reload, "_SECONDS", 3600.0)
     file = tmp_path / "policy.yaml"
     file.write_text(ALLOWS)
     counterseal.configure(policy=file, home=tmp_path / "home", reload=True)
@@ -44,6 +46,13 @@ def replaced(file, text):
     os.replace(other, file)
 
 
+def looked(watch=None):
+    """Looks as often as it takes for a change to be taken up."""
+    watch = watch or _configuration._watch
+    watch.look()
+    watch.look()
+
+
 def tool():
     @counterseal.guard(name="reloaded_tool")
     def reloaded_tool():
@@ -56,14 +65,16 @@ def test_a_changed_file_is_put_in_force(policy):
     reloaded_tool = tool()
     assert reloaded_tool() == "ran"
     replaced(policy, DENIES)
-    _configuration._watch.look()
+    looked()
     with pytest.raises(counterseal.PolicyDenied) as denied:
         reloaded_tool()
     assert denied.value.decision.rules == ("local/no",)
     assert counterseal.health()["reload"] == {"file": str(policy), "reloaded": 1, "refused": 0, "problem": None}
 
 
-def test_the_thread_looks_by_itself(policy):
+def test_the_thread_looks_by_itself(policy, tmp_path, monkeypatch):
+    monkeypatch.setattr(_reload, "_SECONDS", 0.05)
+    counterseal.configure(policy=policy, home=tmp_path / "home", reload=True)
     logger, listener = logging.getLogger("counterseal"), Listener("is refused")
     logger.addHandler(listener)
     try:
@@ -77,21 +88,23 @@ def test_the_thread_looks_by_itself(policy):
 def test_a_file_that_cannot_be_used_leaves_the_one_before(policy, caplog, text):
     reloaded_tool = tool()
     replaced(policy, DENIES)
-    _configuration._watch.look()
+    looked()
     if text is None:
         policy.unlink()
     else:
         replaced(policy, text)
     with caplog.at_level(logging.WARNING, logger="counterseal"):
-        _configuration._watch.look()
+        looked()
     with pytest.raises(counterseal.PolicyDenied):
         reloaded_tool()
     state = counterseal.health()["reload"]
     assert (state["reloaded"], state["refused"]) == (1, 1)
     assert str(policy) in state["problem"]
     assert "the one before stays in force" in caplog.text
+    looked()
+    assert caplog.text.count("the one before stays in force") == 1
     replaced(policy, ALLOWS)
-    _configuration._watch.look()
+    looked()
     assert reloaded_tool() == "ran"
     assert counterseal.health()["reload"]["problem"] is None
 
@@ -102,15 +115,95 @@ def test_a_policy_that_does_not_fit_a_guarded_tool_is_refused(policy):
         return amount
 
     replaced(policy, "version: 1\nrules: [{id: no, tools: [pays], when: args.amonut > 1.0, decision: deny}]\n")
-    _configuration._watch.look()
+    looked()
     assert pays(1.0) == 1.0
     assert "amonut" in counterseal.health()["reload"]["problem"]
+
+
+def test_a_problem_is_over_when_the_file_is_again_what_is_in_force(policy):
+    replaced(policy, "version: 2\n")
+    looked()
+    assert counterseal.health()["reload"]["problem"] is not None
+    replaced(policy, ALLOWS)
+    looked()
+    assert counterseal.health()["reload"] == {"file": str(policy), "reloaded": 0, "refused": 1, "problem": None}
+
+
+def test_a_file_that_is_being_written_is_not_taken_up(policy):
+    reloaded_tool = tool()
+    replaced(policy, DENIES)
+    looked()
+    whole = DENIES + "budgets: [{id: b, calls: 9}]\n"
+    for length in range(0, len(whole), 7):
+        with policy.open("r+" if length else "w") as file:
+            file.seek(0, os.SEEK_END)
+            file.write(whole[length : length + 7])
+        _configuration._watch.look()
+        with pytest.raises(counterseal.PolicyDenied):
+            reloaded_tool()
+    assert counterseal.health()["reload"]["reloaded"] == 1
+    looked()
+    assert counterseal.health()["reload"]["reloaded"] == 2
+
+
+@pytest.mark.parametrize("text", ["version: 1\nname: x\n", "version: 1\ndefault: allow\n"])
+def test_a_policy_that_refuses_nothing_takes_no_other_ones_place(policy, tmp_path, text):
+    reloaded_tool = tool()
+    replaced(policy, DENIES)
+    looked()
+    policy.write_text(text)
+    looked()
+    with pytest.raises(counterseal.PolicyDenied):
+        reloaded_tool()
+    assert "would let every call run" in counterseal.health()["reload"]["problem"]
+    counterseal.configure(policy=policy, home=tmp_path / "home", reload=True)
+    assert reloaded_tool() == "ran"
+    replaced(policy, text + "enforcement: progressive\n")
+    looked()
+    assert counterseal.health()["reload"]["problem"] is None
+
+
+def test_what_changed_while_it_was_compiled_is_seen(tmp_path, monkeypatch):
+    file = tmp_path / "policy.yaml"
+    file.write_text(ALLOWS)
+    engine = counterseal._native.Engine
+
+    def started(**settings):
+        replaced(file, DENIES)
+        return engine(**settings)
+
+    monkeypatch.setattr(counterseal._native, "Engine", started)
+    counterseal.configure(policy=file, home=tmp_path / "home", reload=True)
+    monkeypatch.undo()
+    reloaded_tool = tool()
+    try:
+        assert reloaded_tool() == "ran"
+        looked()
+        with pytest.raises(counterseal.PolicyDenied):
+            reloaded_tool()
+    finally:
+        counterseal.close()
+        counterseal._native.stand_down()
+
+
+def test_a_change_that_the_clock_of_the_disk_does_not_show_is_seen(policy):
+    reloaded_tool = tool()
+    before = os.stat(policy)
+    other = ALLOWS.replace("tools: [other]", "tools: ['*']  ")
+    assert len(other) == len(ALLOWS)
+    with policy.open("r+") as file:
+        file.write(other)
+    os.utime(policy, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert os.stat(policy).st_mtime_ns == before.st_mtime_ns
+    looked()
+    with pytest.raises(counterseal.PolicyDenied):
+        reloaded_tool()
 
 
 def test_the_same_text_again_changes_nothing(policy):
     before = counterseal._native.running_engine().health()
     replaced(policy, ALLOWS)
-    _configuration._watch.look()
+    looked()
     assert counterseal.health()["reload"]["reloaded"] == 0
     assert counterseal._native.running_engine().health() == before
 
@@ -120,7 +213,7 @@ def test_another_configuration_takes_the_place_of_the_watch(policy, tmp_path):
     counterseal.configure(policy=ALLOWS, home=tmp_path / "home")
     assert _configuration._watch is None
     replaced(policy, DENIES)
-    watch.look()
+    looked(watch)
     assert tool()() == "ran"
     assert "reload" not in counterseal.health()
 
@@ -132,7 +225,8 @@ def test_only_a_file_can_be_looked_at(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_looks_too(policy):
+def test_a_forked_child_looks_too(policy, monkeypatch):
+    monkeypatch.setattr(_reload, "_SECONDS", 0.05)
     child = os.fork()
     if child == 0:
         reloaded = False

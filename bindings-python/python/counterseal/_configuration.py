@@ -135,13 +135,14 @@ def configure(
     can stop its run and go on later does so, whoever is the approver; outside of such a run the call waits, without an approver
     for `counterseal approvals`.
 
-    `reload` looks at the policy file every second, by a thread of its own. A changed one is checked whole and then swapped in at
-    once; one that is refused is told in `health()` and to the logger, and the one before stays.
+    `reload` looks at the policy file every second, by a thread of its own. A changed one, found the same twice, is checked whole
+    and then swapped in at once; one that is refused, or refuses nothing any more, is told in `health()` and to the logger, and the
+    one before stays.
     """
     _settings.refuse_server(api_key, base_url)
     settings = _engine_settings(agent_id, mode, home, require_policy, checkpoints, approver, approval_mode, reload)
     watch = _watch_on(policy, settings)
-    compiled = compiled_policy(policy)
+    compiled = _begun(watch, policy)
     with _lock:
         engine = _swapped_in(compiled, settings)
         _watched(watch)
@@ -156,7 +157,7 @@ def from_environment() -> None:
     _settings.refuse_server(None, None)
     settings = _engine_settings(None, None, None, None, None, None, None, None)
     watch = _watch_on(None, settings)
-    compiled = compiled_policy(None)
+    compiled = _begun(watch, None)
     with _lock:
         if _native.running_engine() is not None:
             return
@@ -253,6 +254,11 @@ def _watch_on(policy: _PolicySource | None, settings: dict[str, Any]) -> Watch |
     from ._reload import Watch, file_of
 
     return Watch(file_of(found), settings)
+
+
+def _begun(watch: Watch | None, policy: _PolicySource | None) -> _native.Policy:
+    """The policy, from what the watch read where there is one: what is compiled is what later looks are compared with."""
+    return compiled_policy(policy) if watch is None or not os.path.exists(watch.path) else watch.compiled()
 
 
 def _watched(watch: Watch | None) -> None:

@@ -187,6 +187,15 @@ impl Policy {
         self.default.is_some() || self.scope.is_some() || !self.rules.is_empty() || !self.limits.is_empty()
     }
 
+    /// Whether it lets every call run: no scope, rule or limit, and a default of `allow` or none.
+    #[must_use]
+    pub fn refuses_nothing(&self) -> bool {
+        self.default_verdict() == Verdict::Allow
+            && self.scope.is_none()
+            && self.rules.is_empty()
+            && self.limits.is_empty()
+    }
+
     /// How many budgets, rate limits and limits on loops it has.
     #[must_use]
     pub fn limit_count(&self) -> usize {
