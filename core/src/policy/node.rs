@@ -53,6 +53,8 @@ impl Node<'_> {
             Kind::Null => "nothing",
             Kind::Bool(_) => "a truth value",
             Kind::Int(_) | Kind::BigInt(_) => "an integer",
+            Kind::Float(number) if number.is_nan() => "no number at all",
+            Kind::Float(number) if number.is_infinite() => "a number without end",
             Kind::Float(_) => "a number",
             Kind::Str(..) => "a text",
             Kind::List(_) => "a list",

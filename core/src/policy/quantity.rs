@@ -227,4 +227,32 @@ mod tests {
             assert_eq!(path(wrong), None, "{wrong}");
         }
     }
+
+    #[test]
+    fn what_cannot_be_used_is_the_one_thing_that_is_told() {
+        let told = |limits: &str| {
+            let errors = crate::policy::load("p", &format!("version: 1\n{limits}\n")).unwrap_err();
+            errors.list().iter().map(|error| error.message.clone()).collect::<Vec<_>>()
+        };
+        for (limits, expected) in [
+            ("rate_limits: [{id: r, calls: 1, window: 1.5h}]", "`1.5h` is no time between 1s and 366d"),
+            ("rate_limits: [{id: r, calls: 1, window: 0s}]", "`0s` is no time between 1s and 366d"),
+            (
+                "rate_limits: [{id: r, calls: 1, window: 60}]",
+                "expected a time such as `15m`, as text, found an integer",
+            ),
+            ("rate_limits: [{id: r, calls: 0, window: 1h}]", "a limit of nothing refuses every call"),
+            ("budgets: [{id: b, tools: [t], sum: args.x, max: .inf}]", "expected a number, found a number without end"),
+            ("budgets: [{id: b, usd: .nan}]", "expected a number, found no number at all"),
+            ("budgets: [{id: b, usd: 0}]", "a limit of nothing refuses every call"),
+            ("budgets: [{id: b, calls: -1}]", "the count is negative"),
+            ("loops: {same_call: 3, window: soon}", "`soon` is no time between 1s and 366d"),
+        ] {
+            let found = told(limits);
+            assert_eq!(found.len(), 1, "{limits}: {found:?}");
+            assert!(found[0].contains(expected), "{limits}: {found:?}");
+        }
+        let found = told("rate_limits: [{id: r, calls: 1, calendar: fortnight}]");
+        assert_eq!(found.len(), 1, "{found:?}");
+    }
 }
