@@ -67,7 +67,7 @@ pub struct Change {
 pub struct Unknown {
     /// The tool, with its source where that is not the program.
     pub tool: String,
-    /// What is missing: `arguments`, `said`, `known`, or `tool` where the tool does not fit the policy.
+    /// What is missing: `arguments`, `said`, `known`, `marks`, `limits`, or `tool` where the tool does not fit the policy.
     pub missing: &'static str,
     /// Why, for people.
     pub why: String,
@@ -101,15 +101,15 @@ pub fn backtest(policy: &Arc<Policy>, home: &Home, directory: &Path) -> Result<B
         changes: BTreeMap::new(),
         unknown: BTreeMap::new(),
     };
-    let filter = Filter { kinds: vec![Kind::Decided, Kind::Completed], ..Filter::default() };
+    let filter = Filter { kinds: vec![Kind::Decided, Kind::Completed, Kind::Control], ..Filter::default() };
     for entry in read::entries(home, &filter, true)? {
         test.entry(&entry?)?;
     }
     Ok(test.report())
 }
 
-/// What tells one way of declaring a tool from another.
-type Declared = (String, String, Vec<String>, Option<crate::call::Risk>, Option<String>, Option<String>);
+/// What tells one way of declaring a tool from another; the last is what a call of it was expected to cost.
+type Declared = (String, String, Vec<String>, Option<crate::call::Risk>, Option<String>, Option<String>, Option<i64>);
 
 /// What tells one change from another: tool, before, after, effect, rules after and before.
 type ChangeKey = (String, &'static str, &'static str, &'static str, Vec<Arc<str>>, Vec<String>);
@@ -133,6 +133,7 @@ impl Test {
                 self.past.completed(record, part("result"));
                 Ok(())
             }
+            Record::Control(record) => self.past.control(record, part("note")),
             _ => Ok(()),
         }
     }
@@ -174,6 +175,7 @@ impl Test {
             record.risk,
             record.connector.clone(),
             record.action.clone(),
+            record.estimated_cost,
         );
         let guard = &self.guard;
         let made = self.tools.entry(key).or_insert_with(|| {

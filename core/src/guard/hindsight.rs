@@ -5,15 +5,18 @@
 
 use super::limits::{Counted, Reservation, Settled};
 use super::memory::{Learner, texts};
+use super::spending::MARK;
 use super::{Guard, Tool};
 use crate::call::{CallContext, User};
 use crate::condition::{Facts, SessionView, Unknown};
-use crate::decide::{Decision, Effect, Matched, ReasonCode};
+use crate::decide::{Decision, Effect, Matched, PlannedLimit, ReasonCode, Verdict};
 use crate::error::Error;
 use crate::ledger::Outcome;
 use crate::ledger::read::Payload;
 use crate::ledger::record::typed::{self, Completed, Decided};
+use crate::limits::Window;
 use crate::session::View;
+use crate::state::Key;
 use crate::value::{self, Value};
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -29,6 +32,10 @@ pub enum Undecidable {
     Said,
     /// It needs results that were not recorded in full.
     Known,
+    /// It needs to know how a session was marked, of which a record was erased.
+    Marks,
+    /// It needs to know what is left of a limit, from which an earlier call may have taken that cannot be decided.
+    Limits,
 }
 
 impl Undecidable {
@@ -39,6 +46,8 @@ impl Undecidable {
             Self::Arguments => "arguments",
             Self::Said => "said",
             Self::Known => "known",
+            Self::Marks => "marks",
+            Self::Limits => "limits",
         }
     }
 
@@ -49,6 +58,8 @@ impl Undecidable {
             Self::Arguments => "it needs arguments that were redacted, erased or recorded as a digest",
             Self::Said => "it asks what the user said, which is not recorded",
             Self::Known => "it asks what results said, which were not recorded in full",
+            Self::Marks => "it asks which tags a session was marked with, of which a record was erased",
+            Self::Limits => "it takes from a limit from which an earlier call may have taken that cannot be decided",
         }
     }
 }
@@ -70,6 +81,10 @@ pub struct Hindsight {
     open: HashMap<[u8; 16], Open>,
     /// Sessions of which a result that they would have learned from was not recorded.
     unlearned: HashSet<Arc<str>>,
+    /// Whether the record of a mark was erased: any session may have it.
+    unmarked: bool,
+    /// Counters that a call which cannot be decided may have taken from, and when the last one did; without a key all of a limit's.
+    clouded: HashMap<(Arc<str>, Option<Key>), i64>,
 }
 
 #[derive(Debug)]
@@ -86,13 +101,21 @@ struct Open {
 struct Past<'s> {
     view: View<'s>,
     unlearned: bool,
+    unmarked: bool,
     said: Cell<bool>,
     known: Cell<bool>,
+    marks: Cell<bool>,
 }
 
 impl SessionView for Past<'_> {
     fn saw(&self, tag: &str) -> Result<bool, Unknown> {
-        self.view.saw(tag)
+        match self.view.saw(tag) {
+            Ok(false) if self.unmarked => {
+                self.marks.set(true);
+                Err(Unknown)
+            }
+            other => other,
+        }
     }
 
     fn calls(&self, tool: Option<&str>) -> Result<u64, Unknown> {
@@ -119,7 +142,8 @@ impl Hindsight {
     /// Begins with `guard`, which was started in a home of its own and decides nothing else.
     #[must_use]
     pub fn new(guard: Arc<Guard>) -> Self {
-        Self { guard, open: HashMap::new(), unlearned: HashSet::new() }
+        let (open, unlearned, clouded) = (HashMap::new(), HashSet::new(), HashMap::new());
+        Self { guard, open, unlearned, unmarked: false, clouded }
     }
 
     /// Decides a recorded call of `tool` anew; `arguments` is its payload.
@@ -140,16 +164,19 @@ impl Hindsight {
         let past = Past {
             view: memory.sessions.view(&context.session, now),
             unlearned: self.unlearned.contains(&context.session),
+            unmarked: self.unmarked,
             said: Cell::new(false),
             known: Cell::new(false),
+            marks: Cell::new(false),
         };
         let facts = Facts { args: &value, session: Some(&past) };
         let decision = tool.plan().preview(&facts, None).into_owned();
         let mut undecidable = None;
-        if !whole || past.said.get() || past.known.get() {
-            let missing = match (past.said.get(), past.known.get()) {
-                (true, _) => Undecidable::Said,
-                (_, true) => Undecidable::Known,
+        if !whole || past.said.get() || past.known.get() || past.marks.get() {
+            let missing = match (past.said.get(), past.known.get(), past.marks.get()) {
+                (true, _, _) => Undecidable::Said,
+                (_, true, _) => Undecidable::Known,
+                (_, _, true) => Undecidable::Marks,
                 _ => Undecidable::Arguments,
             };
             undecidable = depends_on_failures(tool, &facts, &decision).then_some(missing);
@@ -157,13 +184,30 @@ impl Hindsight {
         let ran = record.effect == Effect::Run;
         let mut held = None;
         let mut second = decision;
-        if let (None, Some(digest), false) = (undecidable, &record.digest, tool.plan().limits().is_empty()) {
+        if let (Some(digest), false) = (&record.digest, tool.plan().limits().is_empty()) {
             let counted = Counted { tool, value: &value, digest: &digest.0, context: &context, now };
-            let (limited, taken) = guard.reserve(&counted, &recall, Cow::Owned(second), &[]);
-            second = limited.into_owned();
-            held = taken;
-            if !whole && second.reason_code == ReasonCode::LimitFailed {
-                undecidable = Some(Undecidable::Arguments);
+            let counters: Vec<_> = guard.counters(&memory.state, &counted, recall.root()).collect();
+            if undecidable.is_none() {
+                let asked = second.effect != Effect::Refused;
+                let (limited, taken) = guard.reserve(&counted, &recall, Cow::Owned(second), &[]);
+                second = limited.into_owned();
+                held = taken;
+                if !whole && second.reason_code == ReasonCode::LimitFailed {
+                    undecidable = Some(Undecidable::Arguments);
+                } else if asked
+                    && second.verdict != Verdict::Deny
+                    && counters.iter().any(|(limit, key)| self.is_clouded(limit, *key, now.0))
+                {
+                    // what was taken so far is the least that it can be, so a deny would be one all the same
+                    undecidable = Some(Undecidable::Limits);
+                    if let Some(held) = held.take() {
+                        guard.settle(tool, &held, Settled::DENIED, now);
+                    }
+                }
+            }
+            if undecidable.is_some() {
+                let clouds = counters.iter().map(|(limit, key)| ((Arc::clone(&limit.id), *key), now.0));
+                self.clouded.extend(clouds);
             }
         }
         let runs = undecidable.is_none() && second.effect == Effect::Run;
@@ -176,6 +220,43 @@ impl Hindsight {
             self.open.insert(record.action_id.0, Open { tool: Arc::clone(tool), learner, whole, held });
         }
         Ok(Second { decision: second, undecidable })
+    }
+
+    /// Whether it is not known what was taken from the counter within its window.
+    fn is_clouded(&self, limit: &PlannedLimit, key: Option<Key>, now: i64) -> bool {
+        let within = |since: &i64| match limit.meter.window {
+            Window::Ever => true,
+            Window::Rolling(length) => now < since.saturating_add(length),
+            Window::Calendar(calendar) => now < calendar.end(calendar.start(*since)),
+        };
+        let of = |key: Option<Key>| self.clouded.get(&(Arc::clone(&limit.id), key)).is_some_and(within);
+        of(None) || (key.is_some() && of(key))
+    }
+
+    /// Takes in what the program did with a session; `note` is its payload.
+    ///
+    /// # Errors
+    /// As [`Hindsight::decided`].
+    pub fn control(&mut self, record: &typed::Control, note: Option<&Payload>) -> Result<(), Error> {
+        if record.what != MARK {
+            return Ok(());
+        }
+        let said = match note {
+            Some(Payload::Value(bytes)) => value::decode(bytes).ok(),
+            _ => None,
+        };
+        let Some(Value::Map(entries)) = said else {
+            self.unmarked = true;
+            return Ok(());
+        };
+        let text = |name: &str| match entries.iter().find(|(key, _)| key == name) {
+            Some((_, Value::Str(text))) => Some(text),
+            _ => None,
+        };
+        if let (Some(session), Some(tag)) = (text("session"), text("tag")) {
+            self.guard.memory()?.sessions.mark(session, tag, record.time.0)?;
+        }
+        Ok(())
     }
 
     /// Takes in how a recorded call ended; `result` is its payload.

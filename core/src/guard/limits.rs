@@ -249,6 +249,16 @@ impl Guard {
         Ok(scope.used_for(kind, limit.purpose))
     }
 
+    /// The counters that `call` takes from where it runs, each with its limit; without a key where the call does not show which it is.
+    pub(super) fn counters<'c>(
+        &'c self,
+        state: &'c State,
+        call: &'c Counted<'_>,
+        root: &'c str,
+    ) -> impl Iterator<Item = (&'c PlannedLimit, Option<Key>)> {
+        call.tool.plan().limits().iter().map(move |limit| (limit, self.key_of(state, limit, call, root).ok()))
+    }
+
     /// Ends what a call holds: gives all of it back if its body did not run, else puts what it cost in the place of the estimate.
     pub(super) fn settle(&self, tool: &Tool, held: &Reservation, end: Settled, now: UnixNanos) {
         let Settled { outcome, cost, suspended } = end;

@@ -7,11 +7,17 @@ use crate::clock::UnixNanos;
 use crate::condition::SessionView as _;
 use crate::decide::{Exceeded, PlannedLimit};
 use crate::error::{Error, ErrorCode};
+use crate::ledger::{Control, Part};
 use crate::policy::Measure;
 use crate::session::{ModelUse, Totals};
 use crate::state::{Key, Presence, State};
+use crate::value::{self, Value};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// What a `control` record calls the marking of a session.
+pub(super) const MARK: &str = "mark";
 
 /// A session as those see it who look at it.
 #[derive(Debug, Clone)]
@@ -87,15 +93,26 @@ impl Guard {
     /// Marks the session with a tag, as if a call of a tool with it had been decided to run.
     ///
     /// # Errors
-    /// `tool_invalid` for a tag that the policy's vocabulary does not have; `state_io` and others of the shared state. It is not marked.
+    /// `tool_invalid` for a tag that the policy's vocabulary does not have; `state_io` and others of the shared state: it is not marked.
+    /// Those of the ledger: it is marked, and its record is missing.
     pub fn mark(&self, context: &CallContext, tag: &str) -> Result<(), Error> {
         self.layers.check_tag(tag)?;
         let now = self.clock.now();
         let recall = self.recall(context, now);
         let memory = recall.memory().map_err(Error::clone)?;
         self.name_tags(std::iter::once(&Arc::from(tag)));
+        let is_new = memory.sessions.view(recall.root(), now).saw(tag) != Ok(true);
         memory.sessions.mark(recall.root(), tag, now)?;
-        Ok(())
+        if is_new { self.record_mark(&context.session, tag, now) } else { Ok(()) }
+    }
+
+    /// A later look at the ledger has to know of it: rules ask for tags, and no call says where this one came from.
+    fn record_mark(&self, session: &str, tag: &str, now: UnixNanos) -> Result<(), Error> {
+        let text = |text| Value::Str(Cow::Borrowed(text));
+        let said = value::map(vec![(Cow::Borrowed("session"), text(session)), (Cow::Borrowed("tag"), text(tag))])?;
+        let mut canonical = Vec::new();
+        value::encode(&said, &mut canonical)?;
+        self.ledger.control(now, &Control { what: MARK, parts: &[Part { name: "note", canonical: &canonical }] })
     }
 
     /// Remembers names of tags, of which sessions keep only hashes.
