@@ -55,7 +55,7 @@ fn enforced<'py>(
     let planned = declared.planned(py)?;
     let Some(planned) = planned.as_ref() else { return Err(contained(py, "enforce")) };
     let context = context::of_call(py)?;
-    if context.replay().is_some() {
+    if context.replay(py)?.is_some() {
         let why =
             "a call that the program runs itself cannot be replayed: its body would run; guard the function instead";
         return Err(raised(py, &Error::new(ErrorCode::ReplayIncomplete, why).with("tool", &declared.spec.name)));

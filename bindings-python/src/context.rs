@@ -6,11 +6,12 @@ use crate::outside;
 use arc_swap::ArcSwapOption;
 use counterseal::call::{Beginning, CallContext, User};
 use counterseal::value::encode;
+use counterseal::{Error, ErrorCode};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What `session`, `run` and `annotate` put in force.
 #[pyclass(frozen, module = "counterseal._native")]
@@ -60,15 +61,40 @@ impl std::ops::Deref for Current<'_> {
     }
 }
 
+/// Replays of this process that are under way and let nobody else call tools. A thread that was started without the context
+/// of one would otherwise run bodies for real in the middle of it.
+static ALONE: AtomicUsize = AtomicUsize::new(0);
+
+/// Begins or ends a replay that lets nobody else call tools.
+#[pyfunction]
+pub(crate) fn replay_alone(begins: bool) {
+    if begins {
+        ALONE.fetch_add(1, Ordering::SeqCst);
+    } else {
+        ALONE.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Current<'_> {
-    /// What gives recorded results in the place of bodies.
+    /// What gives recorded results in the place of bodies; an error where a replay is under way that this call is not in.
     #[inline]
-    pub(crate) fn replay(&self) -> Option<&Py<PyAny>> {
-        match self {
+    pub(crate) fn replay(&self, py: Python<'_>) -> PyResult<Option<&Py<PyAny>>> {
+        let replay = match self {
             Self::Implicit(_) => None,
             Self::Named(context) => context.get().replay.as_ref(),
+        };
+        if replay.is_none() && ALONE.load(Ordering::Relaxed) > 0 {
+            return Err(outside_of_replay(py));
         }
+        Ok(replay)
     }
+}
+
+#[cold]
+fn outside_of_replay(py: Python<'_>) -> PyErr {
+    let why = "a replay is under way in this process, and this thread was started without its context, so the call would be made for \
+               real; start it with `contextvars.copy_context().run`, or give `elsewhere=True` to `replay` where other work goes on";
+    raised(py, &Error::new(ErrorCode::ReplayIncomplete, why))
 }
 
 /// The context in force.
@@ -157,6 +183,10 @@ fn beginning_of(context: &CallContext, session: &str) -> Option<Arc<Beginning>> 
 impl Context {
     pub(crate) const fn inner(&self) -> &CallContext {
         &self.inner
+    }
+
+    pub(crate) const fn is_replayed(&self) -> bool {
+        self.replay.is_some()
     }
 }
 

@@ -67,6 +67,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cli::command_line, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_variable, module)?)?;
     module.add_function(wrap_pyfunction!(context::forget_process_session, module)?)?;
+    module.add_function(wrap_pyfunction!(context::replay_alone, module)?)?;
     module.add_function(wrap_pyfunction!(declared::guarded_tools, module)?)?;
     module.add_function(wrap_pyfunction!(declared::unanswered, module)?)?;
     module.add_function(wrap_pyfunction!(decision::restored_decision, module)?)?;

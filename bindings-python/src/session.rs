@@ -80,6 +80,9 @@ pub(crate) fn restored_limit(state: &Bound<'_, PyDict>) -> PyResult<Option<Excee
 /// Marks the session with a tag, as if a call of a tool with it had run.
 #[pyfunction]
 pub(crate) fn mark_session(py: Python<'_>, context: Option<&Bound<'_, Context>>, tag: &str) -> PyResult<()> {
+    if is_replayed(py, context)? {
+        return Ok(());
+    }
     let (engine, context) = (engine::required(py)?, of(py, context)?);
     engine.guard.mark(&context, tag).map_err(|error| raised(py, &error))
 }
@@ -93,6 +96,9 @@ pub(crate) fn log_usage(
     completion_tokens: u64,
     cost_micro_usd: u64,
 ) -> PyResult<()> {
+    if is_replayed(py, None)? {
+        return Ok(());
+    }
     let (engine, mut context) = (engine::required(py)?, of(py, None)?);
     if let Some(session) = session
         && session != &*context.session
@@ -118,6 +124,12 @@ pub(crate) fn is_in_scope(py: Python<'_>, tool: &str) -> PyResult<bool> {
     let spec = ToolSpec { name: name.to_owned(), source: source.to_owned(), ..ToolSpec::default() };
     let tool = engine.guard.tool(spec).map_err(|error| raised(py, &error))?;
     Ok(tool.plan().is_in_scope())
+}
+
+/// Whether this happens in a replay, or of a session that was looked up in one: it was counted when it was recorded.
+fn is_replayed(py: Python<'_>, given: Option<&Bound<'_, Context>>) -> PyResult<bool> {
+    let is_of_one = given.is_some_and(|context| context.get().is_replayed());
+    Ok(context::current(py)?.replay(py)?.is_some() || is_of_one)
 }
 
 fn of(py: Python<'_>, given: Option<&Bound<'_, Context>>) -> PyResult<CallContext> {

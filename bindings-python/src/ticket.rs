@@ -5,17 +5,20 @@ use crate::errors::raised;
 use crate::outside;
 use counterseal::guard::{self, Captured};
 use counterseal::ledger::Outcome;
-use counterseal::value::Value;
+use counterseal::value::{Value, encode};
 use counterseal::{Error, ErrorCode};
-use pyo3::exceptions::{PyBaseException, PyGeneratorExit, PyKeyboardInterrupt};
+use pyo3::exceptions::{PyBaseException, PyGeneratorExit, PyKeyboardInterrupt, PyOSError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyFloat, PyInt, PyString, PyTuple, PyType};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Characters of a raised exception's message that are recorded.
 const MESSAGE: usize = 2_000;
+
+/// How many of the values that an exception was made with are recorded; of more than that none is.
+const ARGUMENTS: usize = 8;
 
 /// One that is never given back is recorded as `unknown` when Python lets go of it.
 #[pyclass(frozen, module = "counterseal._native")]
@@ -185,17 +188,50 @@ fn cancelled(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
     modules.get_item("asyncio.exceptions").ok()?.getattr("CancelledError").ok()
 }
 
-/// The exception's type, and its message where that is one plain text: none of its code runs.
+/// The exception's type, and what it was made with: one plain text as it is, anything else that is plain as a JSON list, which a
+/// text that looks like one becomes too. None of its code runs.
 fn described(error: &Bound<'_, PyAny>) -> String {
     let kind = error.get_type().fully_qualified_name().map_or_else(|_| "unknown".to_owned(), |name| name.to_string());
-    let args = outside::named(error, "args").ok().and_then(|args| args.cast_into::<PyTuple>().ok());
-    let message = args.filter(|args| args.len() == 1).and_then(|args| args.get_item(0).ok());
-    match message
-        .filter(|message| message.is_exact_instance_of::<PyString>())
-        .and_then(|text| text.extract::<String>().ok())
+    let Some(args) = given(error).filter(|args| !args.is_empty() && args.len() <= ARGUMENTS) else { return kind };
+    if let [Value::Str(text)] = &*args
+        && !text.starts_with('[')
     {
-        Some(text) => format!("{kind}: {}", text.chars().take(MESSAGE).collect::<String>()),
+        return format!("{kind}: {text}");
+    }
+    let mut json = Vec::new();
+    match encode(&Value::List(args), &mut json).ok().and_then(|()| String::from_utf8(json).ok()) {
+        Some(listed) => format!("{kind}: {listed}"),
         None => kind,
+    }
+}
+
+/// What an exception was made with, each text cut to its bound; `None` where that is not plain.
+fn given(error: &Bound<'_, PyAny>) -> Option<Vec<Value<'static>>> {
+    let py = error.py();
+    let args = outside::named(error, "args").ok()?.cast_into::<PyTuple>().ok()?;
+    let mut all = args.iter().map(|one| plain(&one)).collect::<Option<Vec<_>>>()?;
+    // an `OSError` keeps the names of files apart
+    if error.is_instance_of::<PyOSError>() && all.len() == 2 {
+        let name = py.get_type::<PyOSError>().getattr("filename").ok()?;
+        let name = outside::method(&name, "__get__", (error,)).ok().and_then(|name| plain(&name));
+        all.extend(name.filter(|name| !matches!(name, Value::Null)));
+    }
+    Some(all)
+}
+
+/// A text, number, truth or nothing, of exactly these types.
+fn plain(object: &Bound<'_, PyAny>) -> Option<Value<'static>> {
+    let is_plain = object.is_none()
+        || object.is_exact_instance_of::<PyString>()
+        || object.is_exact_instance_of::<PyInt>()
+        || object.is_exact_instance_of::<PyFloat>()
+        || object.is_exact_instance_of::<PyBool>();
+    if !is_plain {
+        return None;
+    }
+    match capture::owned_once(object).ok()? {
+        Value::Str(text) => Some(Value::Str(text.chars().take(MESSAGE).collect::<String>().into())),
+        value => Some(value),
     }
 }
 

@@ -39,9 +39,9 @@ impl Tool {
         given: &[*mut ffi::PyObject],
     ) -> PyResult<Bound<'py, PyAny>> {
         let context = context::of_call(py)?;
-        if let Some(replay) = context.replay() {
+        if let Some(replay) = context.replay(py)? {
             // SAFETY: the caller's promise.
-            return unsafe { self.replayed(py, replay, given) };
+            return unsafe { self.replayed(py, replay, call_id, given) };
         }
         let planned = self.declared.planned(py)?;
         let Some(planned) = planned.as_ref() else { return Err(contained(py, &self.declared.spec.name)) };
@@ -71,6 +71,7 @@ impl Tool {
         &self,
         py: Python<'py>,
         replay: &Py<PyAny>,
+        call_id: Option<&str>,
         given: &[*mut ffi::PyObject],
     ) -> PyResult<Bound<'py, PyAny>> {
         let mut canonical = Vec::new();
@@ -79,7 +80,8 @@ impl Tool {
         let encoded = captured.and_then(|value| encode(&value, &mut canonical));
         encoded.map_err(|error| raised(py, &error))?;
         let spec = &self.declared.spec;
-        crate::outside::method(replay.bind(py), "_serve", (&*spec.source, &*spec.name, PyBytes::new(py, &canonical)))
+        let call = (&*spec.source, &*spec.name, PyBytes::new(py, &canonical), call_id);
+        crate::outside::method(replay.bind(py), "_serve", call)
     }
 
     /// Goes on with a call after its wait, its arguments captured again: a [`Ticket`], another [`Pending`], or raises.

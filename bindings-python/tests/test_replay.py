@@ -149,7 +149,7 @@ def test_an_exception_of_the_program_is_not_covered_up(recorded):
 
 def test_it_holds_in_its_own_context_alone(recorded):
     engine, program, _ = recorded
-    with counterseal.replay("r-1", home=engine.home):
+    with counterseal.replay("r-1", home=engine.home, elsewhere=True):
         other = threading.Thread(
             target=contextvars.Context().run, args=(functools.partial(program.search, "elsewhere"),)
         )
@@ -231,3 +231,274 @@ def test_a_run_that_is_not_there_is_told(recorded):
         counterseal.replay("same", home=engine.home)
     with counterseal.replay("same", session="two", home=engine.home):
         assert program.search("two")["hits"] == ["two"] * 3
+
+
+def threaded(function, *args):
+    """What a plain thread, which has no context, ends with."""
+    ended = []
+
+    def run():
+        try:
+            ended.append(function(*args))
+        except counterseal.CountersealError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return ended[0]
+
+
+def test_a_thread_without_its_context_runs_nothing(recorded):
+    engine, program, seen = recorded
+    with counterseal.replay("r-1", home=engine.home):
+        for call in (
+            lambda: program.search("a"),
+            lambda: counterseal.enforce("search", {"query": "a"}),
+            lambda: counterseal.log_token_usage("m", 1, 1),
+            lambda: counterseal.current_session().mark("private"),
+        ):
+            assert threaded(call).code == "replay_incomplete"
+        assert program() == seen
+    assert program.ran == []
+    assert threaded(program.search, "a")["of"] == 7
+    assert program.ran == ["search"]
+
+
+def test_none_is_a_result(recorded):
+    engine, _, _ = recorded
+    ran = []
+
+    @counterseal.guard
+    def nothing():
+        ran.append(1)
+
+    with counterseal.run("r-none"):
+        assert nothing() is None
+    with counterseal.replay("r-none", home=engine.home):
+        assert nothing() is None
+    assert ran == [1]
+
+
+def test_calls_of_a_body_are_left_out(recorded):
+    engine, _, _ = recorded
+    ran = []
+
+    @counterseal.guard
+    def inner(x):
+        ran.append("inner")
+        return [x, len(ran)]
+
+    @counterseal.guard
+    def streams():
+        yield 1
+
+    @counterseal.guard
+    def outer(x):
+        ran.append("outer")
+        return [inner(x), *streams()]
+
+    def program():
+        return [outer(1), inner(1), outer(1), inner(2)]
+
+    with counterseal.run("r-nested"):
+        seen = program()
+    with counterseal.replay("r-nested", home=engine.home):
+        assert program() == seen
+    assert ran == ["outer", "inner", "inner", "outer", "inner", "inner"]
+    with counterseal.run("r-inner"):
+        outer(1)
+    with (
+        pytest.raises(counterseal.LedgerError, match="as of a generator"),
+        counterseal.replay("r-inner", home=engine.home),
+    ):
+        # as a framework calls tools: what one was given is not known to the next
+        contextvars.copy_context().run(outer, 1)
+        contextvars.copy_context().run(next, streams())
+
+
+def test_calls_beside_each_other_may_come_in_any_order(recorded):
+    engine, _, _ = recorded
+
+    @counterseal.guard
+    async def takes(turn: int, of: str):
+        for _ in range(turn):
+            await asyncio.sleep(0)
+        return f"{of}{turn}"
+
+    async def agent(name, turns, before):
+        for _ in range(before):
+            await asyncio.sleep(0)
+        return [await takes(turn, name) for turn in turns]
+
+    async def program(first, second):
+        return await asyncio.gather(agent("a", [3, 0, 2], first), agent("b", [1, 2, 0], second))
+
+    with counterseal.run("r-tasks"):
+        seen = asyncio.run(program(0, 0))
+    for first, second in ((0, 0), (9, 0), (0, 9)):
+        with counterseal.replay("r-tasks", home=engine.home):
+            assert asyncio.run(program(first, second)) == seen
+    # within one task the order holds
+    with (
+        pytest.raises(counterseal.ReplayDivergence, match="which the recorded run made before"),
+        counterseal.replay("r-tasks", home=engine.home),
+    ):
+
+        async def other():
+            return await asyncio.gather(agent("a", [0, 3, 2], 0), agent("b", [1, 2, 0], 0))
+
+        asyncio.run(other())
+
+
+def test_threads_with_its_context_may_come_in_any_order(recorded):
+    engine, _, _ = recorded
+    together = threading.Barrier(4)
+
+    @counterseal.guard
+    def meets(n: int):
+        together.wait(30)
+        return n * n
+
+    def program(numbers):
+        found = {}
+        threads = [
+            threading.Thread(target=contextvars.copy_context().run, args=(lambda n: found.update({n: meets(n)}), n))
+            for n in numbers
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return found
+
+    with counterseal.run("r-threads"):
+        seen = program([1, 2, 3, 4])
+    for _ in range(5):
+        with counterseal.replay("r-threads", home=engine.home):
+            assert program([4, 3, 2, 1]) == seen
+
+
+def test_a_call_left_out_is_told_at_the_next(recorded):
+    engine, program, _ = recorded
+    with (
+        pytest.raises(counterseal.ReplayDivergence, match="call 2 is not the recorded one: recorded was `fetch`"),
+        counterseal.replay("r-1", home=engine.home),
+    ):
+        program.search("a")
+        program.fails(3)
+
+
+def test_a_divergence_that_was_caught_is_told_at_the_end(recorded):
+    engine, program, _ = recorded
+    for found in ("b", None):
+        with (
+            pytest.raises(counterseal.ReplayDivergence, match="is not the recorded one|the recorded run made 4"),
+            counterseal.replay("r-1", home=engine.home),
+        ):
+            if found is None:
+                program()
+            with pytest.raises(counterseal.ReplayDivergence):
+                program.search(found or "a")
+            with pytest.raises(counterseal.ReplayDivergence):
+                program.search("a")
+    assert program.ran == []
+
+
+class OwnError(ValueError):
+    def __init__(self, what, more):
+        super().__init__(what, more)
+        self.more = more
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("x"),
+        FileNotFoundError(2, "No such file", "/x"),
+        OwnError("boo", 3),
+        ValueError("[1]"),
+        ValueError("a", 1.5, None, True, 2**70),
+        ValueError("mail bob@example.com"),
+        TimeoutError(),
+    ],
+    ids=repr,
+)
+def test_an_exception_comes_back_as_far_as_it_was_recorded(recorded, error):
+    engine, _, _ = recorded
+
+    @counterseal.guard
+    def fails():
+        raise error
+
+    with counterseal.run("r-error"), pytest.raises(type(error)):
+        fails()
+    with counterseal.replay("r-error", home=engine.home), pytest.raises(type(error)) as raised:
+        fails()
+    again = raised.value
+    assert (type(again), again.args, str(again)) == (type(error), error.args, str(error))
+    assert getattr(again, "errno", None) == getattr(error, "errno", None)
+    assert getattr(again, "filename", None) == getattr(error, "filename", None)
+
+
+def test_an_exception_that_takes_more_is_told_as_text(recorded):
+    engine, _, _ = recorded
+
+    class Local(Exception):  # noqa: N818
+        pass
+
+    @counterseal.guard
+    def fails():
+        raise Local("boo")
+
+    with counterseal.run("r-local"), pytest.raises(Local):
+        fails()
+    with counterseal.replay("r-local", home=engine.home), pytest.raises(counterseal.ReplayedError, match="Local: boo"):
+        fails()
+
+
+def test_a_refusal_comes_back_in_its_own_words():
+    policy = """
+version: 1
+record: {result: full}
+rules:
+  - {id: no, tools: [forbidden], decision: deny, reason: not here, reason_for_agent: ask a colleague}
+budgets: [{id: few, tools: [counted], calls: 1}]
+"""
+    with testing.engine(policy) as engine:
+        program = Program()
+        counted = counterseal.guard(lambda: 1, name="counted")
+
+        def refusals():
+            found = []
+            for call in (program.forbidden, counted, counted):
+                try:
+                    call()
+                except counterseal.PolicyDenied as denied:
+                    found.append((type(denied), str(denied), denied.reason, denied.reason_for_agent, denied.code))
+            return found
+
+        with counterseal.run("r-1"):
+            seen = refusals()
+        assert len(seen) == 2
+        assert seen[0][2:4] == ("not here", "ask a colleague")
+        with counterseal.replay("r-1", home=engine.home):
+            assert refusals() == seen
+
+
+def test_nothing_is_counted(recorded):
+    engine, program, seen = recorded
+
+    def agent():
+        found = program()
+        counterseal.log_token_usage("m", 40, 2)
+        counterseal.current_session().mark("private")
+        return found
+
+    with counterseal.session("s-1"), counterseal.run("r-spends"):
+        agent()
+    with counterseal.replay("r-spends", home=engine.home), counterseal.session("s-2"):
+        assert agent() == seen
+    with counterseal.session("s-2"):
+        standing = counterseal.current_session()
+        assert (standing.token_spend, standing.tags) == (0, frozenset())

@@ -6,6 +6,7 @@ Every body that runs has exactly one `decided` and one `completed` record, of th
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import counterseal as cs
@@ -468,3 +469,58 @@ def test_outside_of_a_run_that_can_stop_the_call_waits(driver: Driver, guarded: 
     call = Call("transfer", {"to": "x", "amount": 1})
     ended = driver.run([driver.tool(body_of(asynchronous, ran))], [call], asynchronous=asynchronous)
     assert (ended.said, len(ran.got)) == (FINAL, 1)
+
+
+def test_a_recorded_run_is_replayed_and_no_body_runs(driver: Driver, guarded: Guarded, asynchronous: bool) -> None:
+    ran = Bodies()
+
+    @cs.guard(name="deepest")
+    def deepest(value: int) -> int:
+        ran("deepest", value)
+        return value + 1
+
+    def outer(value: int) -> str:
+        return f"{value}: {deepest(value)}"
+
+    def quiet(value: int) -> None:
+        deepest(value)
+
+    guarded.by(refuse("transfer", "args.amount > 4.0", reason_for_agent="ask a colleague"), record={"result": "full"})
+    same = [Call("outer", {"value": 1}, f"s{number}") for number in range(3)]
+    turn = [Call("transfer", {"to": str(number), "amount": number}, f"c{number}") for number in range(8)]
+
+    def program() -> tuple[set[tuple[str, str, bool]], str | None]:
+        fresh = type(driver)()
+        tools = [fresh.tool(body_of(asynchronous, ran)), fresh.tool(outer), fresh.tool(quiet)]
+        last = [Call("quiet", {"value": 2}, "n")]
+        ended = fresh.run(tools, [*turn, *same], last, asynchronous=asynchronous)
+        return {(one.id, one.text, one.error) for one in ended.answers}, ended.said
+
+    with cs.run("r-1"):
+        seen = program()
+    bodies = len(ran.got)
+    assert bodies == 5 + 4
+    before = len(guarded.recorded())
+    for _ in range(5):
+        with cs.replay("r-1", home=guarded.home):
+            assert program() == seen
+    assert (len(ran.got), len(guarded.recorded())) == (bodies, before)
+
+
+def test_a_divergence_that_the_framework_made_an_answer_of_is_told_at_the_end(
+    driver: Driver, guarded: Guarded, asynchronous: bool
+) -> None:
+    ran = Bodies()
+    guarded.by(record={"result": "full"})
+
+    def program(amount: float) -> None:
+        fresh = type(driver)()
+        call = Call("transfer", {"to": "x", "amount": amount})
+        with suppress(cs.ReplayDivergence):
+            fresh.run([fresh.tool(body_of(asynchronous, ran))], [call], asynchronous=asynchronous)
+
+    with cs.run("r-1"):
+        program(1)
+    with pytest.raises(cs.ReplayDivergence, match=r"`amount` was `1` and is `2`"), cs.replay("r-1", home=guarded.home):
+        program(2)
+    assert len(ran.got) == 1

@@ -137,6 +137,8 @@ impl Guard {
         let annotations = context.annotations.as_deref().map(|bytes| redacted_canonical(plan.redaction(), bytes));
         let arguments = arguments.as_deref().map(|canonical| Part { name: "arguments", canonical });
         let annotations = annotations.as_deref().map(|canonical| Part { name: "annotations", canonical });
+        let words = words_of_refusal(plan.redaction(), decision);
+        let words = words.as_deref().map(|canonical| Part { name: "error", canonical });
         // From here on the arguments are not read any more: recording may have to wait for room, and what they are lent from
         // may change meanwhile.
         self.record_policy_once(now);
@@ -163,10 +165,14 @@ impl Guard {
             let waits = self.ledger.decided_unless_waiting(&decided, durable)?;
             Ok(waits.map(|sync| on_its_way(sync, decided.digest)))
         };
-        match (arguments, annotations) {
-            (Some(arguments), Some(annotations)) => entry(&[arguments, annotations]),
-            (Some(part), None) | (None, Some(part)) => entry(&[part]),
-            (None, None) => entry(&[]),
+        match (arguments, annotations, words) {
+            (None, None, None) => entry(&[]),
+            (Some(part), None, None) | (None, Some(part), None) | (None, None, Some(part)) => entry(&[part]),
+            (Some(arguments), Some(annotations), None) => entry(&[arguments, annotations]),
+            (arguments, annotations, Some(words)) => {
+                let parts: Vec<Part<'_>> = arguments.into_iter().chain(annotations).chain([words]).collect();
+                entry(&parts)
+            }
         }
     }
 
@@ -298,6 +304,33 @@ pub(super) fn not_captured(tool: &Tool, error: &Error) -> Decision {
         _ => ReasonCode::CaptureFailed,
     };
     tool.plan().refusal(code, Some(Arc::from(error.message())))
+}
+
+/// What a refused caller was told, as it may be recorded; `None` for a call that runs, and where nothing was said.
+#[inline]
+fn words_of_refusal(redaction: &Redaction, decision: &Decision) -> Option<Vec<u8>> {
+    if decision.effect == Effect::Run {
+        return None;
+    }
+    written_refusal(redaction, decision)
+}
+
+#[cold]
+fn written_refusal(redaction: &Redaction, decision: &Decision) -> Option<Vec<u8>> {
+    let said =
+        [("detail", &decision.detail), ("reason", &decision.reason), ("reason_for_agent", &decision.reason_for_agent)];
+    let entries: Vec<_> = said
+        .into_iter()
+        .filter_map(|(name, text)| Some((Cow::Borrowed(name), Value::Str(Cow::Borrowed(text.as_deref()?)))))
+        .collect();
+    if entries.is_empty() {
+        return None;
+    }
+    let words = value::map(entries).ok()?;
+    let mut canonical = Vec::new();
+    // words too large to be a value are left out: the record says itself that the call was refused
+    value::encode(&words, &mut canonical).ok()?;
+    Some(redaction.apply(&words, &canonical).into_owned())
 }
 
 /// Redacts canonical bytes whose value is not at hand; what cannot be read back is not recorded.

@@ -19,8 +19,8 @@ pub enum Captured<'a> {
     Uncaptured,
     /// The value that was returned.
     Value(&'a Value<'a>),
-    /// The text of what was raised: its type, then `: ` and its message where that is plain text. Where of results only the
-    /// digest is kept, only the type is: a message can hold what a result does.
+    /// The text of what was raised: its type, then `: ` and its message where that is plain text. A message can hold what a
+    /// result does, so it is kept as results are: where of those only the digest is, only the type is of this.
     Error(&'a str),
 }
 
@@ -53,8 +53,11 @@ impl Guard {
                 if value::encode(&error, buffer).is_err() {
                     return self.complete(end, ResultEntry::None, &[]);
                 }
-                let redacted = plan.redaction().apply(&error, buffer);
-                self.complete(end, ResultEntry::None, &[Part { name: "error", canonical: &redacted }])
+                let kept = match end.level {
+                    RecordLevel::Full => Cow::Borrowed(&buffer[..]),
+                    RecordLevel::Redacted | RecordLevel::Digest => plan.redaction().apply(&error, buffer),
+                };
+                self.complete(end, ResultEntry::None, &[Part { name: "error", canonical: &kept }])
             }
             Captured::Value(result) => {
                 if value::encode(result, buffer).is_err() {

@@ -199,7 +199,7 @@ def _stand_in_class(run: Callable[..., Any], arun: Callable[..., Any], *, bound:
         given = {name: value for name, value in kwargs.items() if name not in hidden}
         ticket, args, agreed = admitted(plan.tool, self.counterseal_call_id, args, given)
         if isinstance(ticket, Replayed):
-            return ticket.result
+            return _as_returned(tool, ticket.result)
         if agreed is not given:
             kwargs = {**{name: value for name, value in kwargs.items() if name in hidden}, **agreed}
         try:
@@ -219,7 +219,7 @@ def _stand_in_class(run: Callable[..., Any], arun: Callable[..., Any], *, bound:
         given = {name: value for name, value in kwargs.items() if name not in hidden}
         ticket, args, agreed = await admitted_async(plan.tool, self.counterseal_call_id, args, given)
         if isinstance(ticket, Replayed):
-            return ticket.result
+            return _as_returned(tool, ticket.result)
         if agreed is not given:
             kwargs = {**{name: value for name, value in kwargs.items() if name in hidden}, **agreed}
         try:
@@ -232,6 +232,12 @@ def _stand_in_class(run: Callable[..., Any], arun: Callable[..., Any], *, bound:
 
     members = {"__slots__": (), "_run": _looks_like(_run, run, bound), "_arun": _looks_like(_arun, arun, bound)}
     return type("_StandIn", (_StandIn,), members)
+
+
+def _as_returned(tool: Any, result: Any) -> Any:
+    """A recorded result as LangChain takes it: what was a pair comes out of a record as a list."""
+    pair = tool.response_format == "content_and_artifact" and isinstance(result, list)
+    return tuple(result) if pair else result
 
 
 def _looks_like(made: Callable[..., Any], body: Callable[..., Any], bound: bool) -> Callable[..., Any]:
