@@ -4,7 +4,7 @@
 
 use counterseal::approval::store::Store;
 use counterseal::approval::{Answer, Approval, ApprovalId, Consent, Edit, Event, Grant, Person, State};
-use counterseal::call::{CallContext, PROGRAM_SOURCE, ToolSpec};
+use counterseal::call::{CallContext, PROGRAM_SOURCE, ToolSpec, User};
 use counterseal::clock::{Clock, UnixNanos};
 use counterseal::decide::{Layer, Layers, Options, ReasonCode};
 use counterseal::guard::{Admission, Asking, Captured, Config, Guard, Refusal, Resumed, Ticket, Tool};
@@ -35,7 +35,11 @@ const LONG: Duration = Duration::from_secs(30);
 const MINUTE: i64 = 60_000_000_000;
 
 fn start(home: &Path) -> Arc<Guard> {
-    let policy = policy::load("policy.yaml", POLICY).unwrap_or_else(|errors| panic!("{errors}"));
+    under(home, POLICY)
+}
+
+fn under(home: &Path, text: &str) -> Arc<Guard> {
+    let policy = policy::load("policy.yaml", text).unwrap_or_else(|errors| panic!("{errors}"));
     let layer = Layer { name: Arc::from("local"), policy: Arc::new(policy) };
     let layers = Layers::new(vec![layer], Options::default()).unwrap();
     let clock = Clock::manual(UnixNanos(START));
@@ -377,6 +381,60 @@ fn a_grant_lets_like_calls_run_and_no_others() {
     let decided = records(home.path(), "decided");
     assert_eq!(decided.len(), 3);
     assert!(decided.iter().all(|record| record["approval"] == id.to_string() && record["effect"] == "run"));
+}
+
+fn of(user: &str) -> CallContext {
+    let user = User { id: Arc::from(user), verified_by: Some(Arc::from("os")) };
+    CallContext { user: Some(user), ..context() }
+}
+
+#[test]
+fn a_yes_under_a_milder_policy_is_not_enough_for_a_stricter_one() {
+    for stricter in ["quorum: 2", "approvers: [ceo]", "not_by: [requester]"] {
+        let home = tempfile::tempdir().unwrap();
+        let mild = start(home.path());
+        let asking = ask(&mild, &args(400.0, "r"), &of("ann"));
+        let id = asking.approval().unwrap();
+        mild.close(LONG).unwrap();
+        drop(asking);
+        answer(home.path(), id, "ann", yes());
+        let strict = under(home.path(), &POLICY.replacen("timeout: 10m", &format!("timeout: 10m, {stricter}"), 1));
+        let again = ask(&strict, &args(400.0, "r"), &of("ann"));
+        assert!(again.waiting().wait(LONG));
+        assert_eq!(again.approval(), Some(id), "{stricter}");
+        let refusal = refusal(again.resume(Ok(&args(400.0, "r"))));
+        assert_eq!(refusal.decision.reason_code, ReasonCode::ApprovalOutdated, "{stricter}");
+    }
+}
+
+#[test]
+fn a_question_is_taken_up_for_the_same_person_and_agent_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let first = start(home.path());
+    let asking = ask(&first, &args(400.0, "r"), &of("alice"));
+    let id = asking.approval();
+    first.close(LONG).unwrap();
+    drop(asking);
+    let second = start(home.path());
+    let agent = CallContext { agent: Some(Arc::from("other")), ..of("alice") };
+    for other in [of("bob"), context(), agent] {
+        assert_ne!(ask(&second, &args(400.0, "r"), &other).approval(), id);
+    }
+    assert_eq!(ask(&second, &args(400.0, "r"), &of("alice")).approval(), id);
+}
+
+#[test]
+fn a_grant_is_for_those_whom_its_yeses_are_enough_for() {
+    let home = tempfile::tempdir().unwrap();
+    let apart = POLICY.replacen("timeout: 10m", "timeout: 10m, not_by: [requester]", 1);
+    let guard = under(home.path(), &apart);
+    let asking = ask(&guard, &args(400.0, "r"), &of("alice"));
+    let grant = Grant { when: Some(Arc::from("true")), count: Some(9), until: None };
+    asking.answer(person("bob"), Answer::Yes(Consent { edit: None, grant: Some(grant) }), None);
+    assert!(asking.waiting().wait(LONG));
+    run(asking.resume(Ok(&args(400.0, "r")))).complete(Outcome::Success, &Captured::Nothing);
+    assert!(ask(&guard, &args(500.0, "r"), &of("carol")).waiting().is_settled(), "granted");
+    assert!(!ask(&guard, &args(500.0, "r"), &of("bob")).waiting().is_settled(), "his own yes");
 }
 
 #[test]

@@ -79,8 +79,8 @@ class ApprovalCall:
 class Grant:
     """What a yes covers beside its own call: like calls of the same session and tool, which are then not asked about.
 
-    `when` is a condition on their arguments; without it they have to be the very same. `count` is how many of them, `until` when it
-    ends (a `timedelta` from now, or an aware `datetime`): one of the two has to be given.
+    `when` is a condition on their arguments; without it those that are bound have to be the same. `count` is how many of them,
+    `until` when it ends (a `timedelta` from now, or an aware `datetime`): one of the two has to be given.
     """
 
     __slots__ = ("count", "until", "when")

@@ -6,7 +6,7 @@
 use super::event::{Answer, Consent, Event};
 use super::grant::Grant;
 use super::person::Person;
-use super::request::{ApprovalId, Request};
+use super::request::{ApprovalId, Request, Requirement};
 use crate::clock::UnixNanos;
 use crate::error::{Error, ErrorCode};
 use crate::ledger::record::scalar::{Id, Time};
@@ -256,13 +256,21 @@ impl Approval {
     #[must_use]
     pub fn missing(&self) -> Vec<u32> {
         let requester = self.request.call.requester.as_ref();
-        let yes: Vec<&Person> =
-            self.answers().filter(|(_, answer, _)| matches!(answer, Answer::Yes(_))).map(|(by, ..)| by).collect();
-        let missing = self.request.requirements.iter().map(|requirement| {
-            let counted = yes.iter().filter(|person| requirement.counts(person, requester)).count();
-            requirement.quorum.saturating_sub(u32::try_from(counted).unwrap_or(u32::MAX))
-        });
-        missing.collect()
+        self.request.requirements.iter().map(|requirement| self.lacks(requirement, requester)).collect()
+    }
+
+    /// Whether people were asked under that rule, and their yeses are all that it demands by now, with `requester` on whose
+    /// behalf the agent acts.
+    #[must_use]
+    pub fn meets(&self, requirement: &Requirement, requester: Option<&Person>) -> bool {
+        self.request.requirements.iter().any(|asked| asked.rule == requirement.rule)
+            && self.lacks(requirement, requester) == 0
+    }
+
+    fn lacks(&self, requirement: &Requirement, requester: Option<&Person>) -> u32 {
+        let yes = self.answers().filter(|(_, answer, _)| matches!(answer, Answer::Yes(_)));
+        let counted = yes.filter(|(person, ..)| requirement.counts(person, requester)).count();
+        requirement.quorum.saturating_sub(u32::try_from(counted).unwrap_or(u32::MAX))
     }
 
     /// Its grant and how often it was used, as long as it grants anything.

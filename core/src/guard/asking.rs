@@ -18,7 +18,7 @@ use crate::ledger::{ActionId, ApprovalChange, Outcome, StreamId};
 use crate::redact::Redaction;
 use crate::value::{self, Value};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -140,11 +140,7 @@ impl Guard {
             source: Arc::from(&*tool.spec().source),
             tool: Arc::from(&*tool.spec().name),
             agent: context.agent.clone().or_else(|| self.agent.clone()),
-            requester: context.user.as_ref().map(|user| Person {
-                id: Arc::clone(&user.id),
-                groups: Vec::new(),
-                verified_by: user.verified_by.clone(),
-            }),
+            requester: requester(context),
             session: Arc::clone(&context.session),
             run: context.run.clone(),
         }
@@ -324,10 +320,9 @@ impl Asking {
         match decision.effect {
             Effect::Refused => return self.recorded(Some(value), canonical, decision, None, Some(approval)),
             Effect::Asked => {
-                let asked: BTreeSet<&str> =
-                    approval.request().requirements.iter().map(|requirement| &*requirement.rule).collect();
                 let wanted = recall.with_facts(value, |facts| plan.terms(facts, mode)).requirements;
-                if !wanted.iter().all(|requirement| asked.contains(&*requirement.rule)) {
+                let requester = requester(&self.context);
+                if !wanted.iter().all(|requirement| approval.meets(requirement, requester.as_ref())) {
                     return outdated();
                 }
             }
@@ -384,6 +379,15 @@ impl Asking {
         };
         self.guard.record_asked(&self.tool, value, canonical, &self.context, action_id, decision, held, approval)
     }
+}
+
+/// On whose behalf the agent acts.
+fn requester(context: &CallContext) -> Option<Person> {
+    context.user.as_ref().map(|user| Person {
+        id: Arc::clone(&user.id),
+        groups: Vec::new(),
+        verified_by: user.verified_by.clone(),
+    })
 }
 
 impl Drop for Asking {

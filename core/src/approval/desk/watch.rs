@@ -5,7 +5,7 @@ use super::wait::{Settled, Wait};
 use super::{Command, Office, Question, Running, closed};
 use crate::approval::event::Event;
 use crate::approval::machine::{Approval, State};
-use crate::approval::request::ApprovalId;
+use crate::approval::request::{ApprovalId, Call};
 use crate::approval::store::{Locked, Store, is_outdated, with_change};
 use crate::clock::UnixNanos;
 use crate::error::{Error, ErrorCode};
@@ -185,7 +185,10 @@ impl Watch {
                 && given.call.session == wanted.call.session
                 && given.call.agent == wanted.call.agent
                 && given.policy == wanted.policy;
+            let requester = wanted.call.requester.as_ref();
+            let met = || wanted.requirements.iter().all(|requirement| approval.meets(requirement, requester));
             alike
+                && met()
                 && approval.grant(now).is_some_and(|(grant, _)| match &grant.when {
                     None => given.binding == wanted.binding,
                     Some(_) => value::decode(&question.canonical).is_ok_and(|args| grant.admits(&args)),
@@ -194,22 +197,29 @@ impl Watch {
         found.cloned()
     }
 
-    /// The approval that asks about this very call and that nobody alive waits for: the oldest.
+    /// The approval that asks about this very call and that nobody alive waits for: the one of its call id, else the oldest.
     fn asked_before(&self, question: &Question, stream: StreamId, now: UnixNanos) -> Option<Approval> {
         let wanted = &question.request;
+        let is_same = |asked: &Call| asked.call_id.is_some() && asked.call_id == wanted.call.call_id;
         let fits = |approval: &&Approval| {
             let asked = approval.request();
-            let same = asked.call.call_id.is_some() && asked.call.call_id == wanted.call.call_id;
+            let same = is_same(&asked.call);
             let both_named = asked.call.is_named() && wanted.call.is_named();
             let alive = || approval.asker().is_some_and(|asker| self.is_alive(asker, stream));
             approval.can_be_taken(now)
                 && asked.call.session == wanted.call.session
                 && asked.call.source == wanted.call.source
                 && asked.call.tool == wanted.call.tool
+                && asked.call.agent == wanted.call.agent
+                && asked.call.requester == wanted.call.requester
                 && asked.binding == wanted.binding
                 && (same || (!both_named && !alive()))
         };
-        self.known.iter().filter(fits).min_by_key(|approval| (approval.request().time, approval.id())).cloned()
+        let order = |approval: &&Approval| {
+            let asked = approval.request();
+            (!is_same(&asked.call), asked.time, approval.id())
+        };
+        self.known.iter().filter(fits).min_by_key(order).cloned()
     }
 
     /// Whether the process that writes that stream lives. One that cannot be asked does: then the question is a new one.

@@ -43,7 +43,7 @@ pub(crate) struct Approve {
     /// Let like calls of the session run without asking for so many minutes
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=525_600), allow_negative_numbers = true)]
     grant_minutes: Option<u32>,
-    /// Which calls are alike: a condition on their arguments; left out, those with the very same arguments
+    /// Which calls are alike: a condition on their arguments; left out, those with the same bound arguments
     #[arg(long, value_name = "CONDITION")]
     grant_when: Option<String>,
     /// Do not ask
