@@ -238,10 +238,11 @@ fn a_call_that_its_process_left_is_taken_up_by_one_other() {
     let first = start(home.path());
     let asking = asked(&first, &context());
     let (id, action_id) = (asking.approval().unwrap(), asking.action_id());
-    assert_ne!(asked(&first, &context()).approval(), Some(id), "the same call twice is two questions here too");
+    let twice = asked(&first, &context());
+    assert_ne!(twice.approval(), Some(id), "the same call twice is two questions here too");
     assert!(first.left_calls().unwrap().is_empty(), "whoever asked still waits");
     first.close(LONG).unwrap();
-    drop(asking);
+    drop((asking, twice));
 
     let (second, third) = (start(home.path()), start(home.path()));
     let left = second.left_calls().unwrap();
@@ -332,8 +333,15 @@ fn a_question_taken_back_is_cancelled_and_one_left_stays_open() {
     assert_eq!(refusal(left.resume(Ok(&args(400.0, "r")))).decision.reason_code, ReasonCode::ApprovalPending);
     let again = ask(&guard, &args(400.0, "r"), &context());
     assert_eq!(again.approval(), id, "the next like call takes it up");
-    drop(again);
-    assert_eq!(ask(&guard, &args(400.0, "r"), &context()).approval(), id);
+    answer(home.path(), id.unwrap(), "ann", yes());
+    assert!(again.waiting().wait(LONG));
+    run(again.resume(Ok(&args(400.0, "r")))).complete(Outcome::Success, &Captured::Nothing);
+    guard.close(LONG).unwrap();
+    let mut ids: Vec<_> =
+        records(home.path(), "decided").iter().map(|record| record["action_id"].to_string()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 3, "what was cancelled, what was refused, what ran: each its own");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::health::count;
 use super::limits::{Counted, Reservation};
 use super::memory::Recall;
 use super::scratch::with_buffer;
-use super::{Admission, Captured, Guard, Tool};
+use super::{Admission, Captured, Guard, Tool, ids};
 use crate::approval::desk::{Office, Question, Settled, Wait};
 use crate::approval::{Answer, Approval, ApprovalId, Binding, Call, Person, Request, Shown, State, Terms, has_opaque};
 use crate::call::CallContext;
@@ -375,7 +375,9 @@ impl Asking {
             Some(approval) if matches!(self.wait.settled(), Some(Settled::Approved(_) | Settled::Over(_))) => {
                 ActionId(approval.request().call.action_id.0)
             }
-            _ => self.action_id,
+            Some(_) => self.action_id,
+            // the question stays open, and whoever takes it up runs the call that people see under its id
+            None => ids::next().unwrap_or(self.action_id),
         };
         self.guard.record_asked(&self.tool, value, canonical, &self.context, action_id, decision, held, approval)
     }
