@@ -301,11 +301,20 @@ def test_calling_again_after_a_restart_takes_up_the_same_question(home: Path) ->
     id = left_behind(home)
     told = Told()
     cs.configure(policy=POLICY, home=home, approver="home")
-    with cs.session("conv"):
+    with cs.session("conv", user="u-7", verified_by="sso"):
         pending = told.guarded(refund)(400.5, "another volatile value")
     assert (pending.id, len(questions(home))) == (id, 1)
     answer(home, id, "approve")
     assert pending.wait(PATIENCE).result == (400.5, "another volatile value")
+
+
+def test_another_user_takes_up_nobodys_question(home: Path) -> None:
+    id = left_behind(home)
+    told = Told()
+    cs.configure(policy=POLICY, home=home, approver="home")
+    for user in (None, "u-8"):
+        with cs.session("conv", user=user):
+            assert told.guarded(refund)(400.5, "first").id != id
 
 
 def test_the_same_call_twice_is_two_questions() -> None:

@@ -339,8 +339,10 @@ def test_the_same_call_twice_is_asked_twice() -> None:
         assert states(test).count("approved") == 2
 
 
+# whoever runs the tests in the background has interrupts ignored
 WAITING = """
-import sys, json, counterseal as cs
+import signal, sys, json, counterseal as cs
+signal.signal(signal.SIGINT, signal.default_int_handler)
 cs.configure(policy=json.loads(sys.argv[1]), home=sys.argv[2], approver="home")
 with cs.session("conv"):
     print(cs.guard_tool("refund", lambda amount, request_id: (amount, request_id))(400.0, sys.argv[3]), flush=True)
