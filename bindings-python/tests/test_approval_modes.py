@@ -282,6 +282,65 @@ def test_a_later_process_serves_the_outcome_once(home: Path, asynchronous: bool,
     assert decided["action_id"] == outcome.action_id
 
 
+def test_the_end_of_the_program_waits_for_a_body_that_people_agreed_to(home: Path) -> None:
+    program = """
+import sys, json, threading, counterseal as cs
+cs.configure(policy=json.loads(sys.argv[1]), home=sys.argv[2], approver="home")
+began = threading.Event()
+def refund(amount, request_id="r"):
+    began.set()
+    threading.main_thread().join()  # until the program's own code has ended
+    print("ran whole", flush=True)
+def told(outcome): print("told", flush=True)
+tool = cs.guard_tool("refund", refund, approval_mode="async", on_approval=told, on_denial=print)
+pending = tool(400.5)
+while pending.id is None: pass
+print(pending.id, flush=True)
+began.wait()
+"""
+    arguments = [sys.executable, "-c", program, json.dumps(POLICY), str(home)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        answer(home, process.stdout.readline().strip(), "approve")
+        assert process.stdout.read().split("\n")[:2] == ["ran whole", "told"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["function", "coroutine"])
+def test_a_callback_cannot_wait_for_its_own_end(asynchronous: bool) -> None:
+    raised: list[BaseException] = []
+    made: list[cs.PendingApproval] = []
+
+    def told(outcome: cs.ApprovalOutcome) -> None:
+        try:
+            made[0].wait()
+        except cs.LifecycleError as error:
+            raised.append(error)
+
+    async def told_async(outcome: cs.ApprovalOutcome) -> None:
+        try:
+            await made[0]
+        except cs.LifecycleError as error:
+            raised.append(error)
+
+    async def program() -> None:
+        made.append(await tool(400.0))
+        await asyncio.to_thread(answer, test.home, made[0].id, "approve")
+        await asyncio.wait_for(made[0], PATIENCE)
+
+    function: Any = refund_async if asynchronous else refund
+    callback: Any = told_async if asynchronous else told
+    with engine(POLICY, approver="home", start=time.time()) as test:
+        tool = cs.guard_tool("refund", function, approval_mode="async", on_approval=callback, on_denial=callback)
+        if asynchronous:
+            asyncio.run(program())
+        else:
+            made.append(tool(400.0))
+            until(lambda: made[0].id)
+            answer(test.home, made[0].id, "approve")
+            assert made[0].wait(PATIENCE) is not None
+    assert "wait for its end" in str(raised[0])
+
+
 def test_closing_leaves_the_question_open_and_tells_nobody(home: Path) -> None:
     told = Told()
     cs.configure(policy=POLICY, home=home, approver="home")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 from contextvars import ContextVar, copy_context
 
 from . import _asking, _native
@@ -75,7 +76,7 @@ class ApprovalOutcome:
 class PendingApproval:
     """A call that runs once people have said yes. Wait for it with `wait` in a thread, with `await` on a loop, or not at all."""
 
-    __slots__ = ("__weakref__", "_done", "_outcome", "_pending", "_woken", "session_id", "tool_name")
+    __slots__ = ("__weakref__", "_done", "_outcome", "_pending", "_runs_in", "_woken", "session_id", "tool_name")
 
     def __init__(self, pending: _native.Pending) -> None:
         from threading import Event
@@ -86,6 +87,7 @@ class PendingApproval:
         self._pending = pending
         self._outcome: ApprovalOutcome | None = None
         self._done = Event()
+        self._runs_in: object = None
         self._woken: list[Callable[[], object]] = []
 
     @property
@@ -112,6 +114,7 @@ class PendingApproval:
 
     def wait(self, timeout: float | None = None) -> ApprovalOutcome | None:
         """Blocks this thread until it has ended, at most `timeout` seconds; `None` where it has not."""
+        self._not_from_within()
         if not self._done.is_set() and _asking.in_loop():
             raise LifecycleError(
                 "waiting here would stop the event loop; `await` the pending approval", code="closed", kind="runtime"
@@ -137,6 +140,7 @@ class PendingApproval:
         return f"`{self.tool_name}` waited for a person; the answer was `{self.state}`"
 
     async def _ended(self) -> ApprovalOutcome:
+        self._not_from_within()
         if self._outcome is None:
             await _asking.called(self._when_done)
         if self._outcome is None:
@@ -144,6 +148,15 @@ class PendingApproval:
                 "this event loop cannot be woken from here; ask for `outcome` later", code="closed", kind="runtime"
             )
         return self._outcome
+
+    def _not_from_within(self) -> None:
+        """The body and the callbacks are a part of what would be waited for."""
+        if self._runs_in is not None and not self._done.is_set() and self._runs_in in (get_ident(), _task()):
+            raise LifecycleError(
+                "the body and the callbacks of a call cannot wait for its end; a callback gets the outcome",
+                code="closed",
+                kind="runtime",
+            )
 
     def _when_done(self, woken: Callable[[], object]) -> None:
         self._woken.append(woken)
@@ -210,6 +223,7 @@ def begun(
     context = _context_of_body()
 
     def run() -> None:
+        handle._runs_in = get_ident()
         try:
             result = finish(pending, *values)
         except BaseException as error:
@@ -224,8 +238,8 @@ def begun(
     def settled() -> None:
         from threading import Thread
 
-        # not a daemon: the end of the program does not cut short what people agreed to
-        Thread(target=context.run, args=(run,), name="counterseal-approved").start()
+        # the end of the program does not cut short what people agreed to; the thread that starts this one is a daemon
+        Thread(target=context.run, args=(run,), name="counterseal-approved", daemon=False).start()
 
     def asked() -> None:
         from ._approver import _on_thread
@@ -259,6 +273,7 @@ async def begun_async(
     handle = PendingApproval(pending)
 
     async def run() -> None:
+        handle._runs_in = _task()
         outcome: ApprovalOutcome | None = None
         try:
             result = await finish(pending, *values)
@@ -280,6 +295,11 @@ async def begun_async(
     if not taking_up.get():
         await _asking.sleep(pending, when_asked=True)
     return handle
+
+
+def _task() -> object:
+    asyncio = sys.modules.get("asyncio")
+    return None if asyncio is None or asyncio._get_running_loop() is None else asyncio.current_task()
 
 
 def _context_of_body() -> Context:
