@@ -127,6 +127,21 @@ def test_a_no_says_why(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("ends", [SystemExit, asyncio.CancelledError])
+@pytest.mark.parametrize("awaits", [False, True], ids=["function", "coroutine"])
+def test_an_approver_that_ends_itself_has_said_no(kind: str, ends: type[BaseException], awaits: bool) -> None:
+    def approver(call: cs.ApprovalCall) -> bool:
+        raise ends
+
+    async def approver_async(call: cs.ApprovalCall) -> bool:
+        raise ends
+
+    with engine(POLICY, approver=approver_async if awaits else approver):
+        with pytest.raises(cs.ApprovalDenied, match=f"the approver raised `{ends.__name__}`"):
+            called(kind, 400.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "answer",
     ["raises", None, 1, "yes", cs.Approved(edit=[{"op": "move"}]), cs.Approved(grant=cs.Grant())],
@@ -303,6 +318,23 @@ def test_a_cancelled_task_leaves_its_question_to_the_next_like_call() -> None:
     with engine(POLICY, approver="home") as test, cs.session("conv"):
         asyncio.run(program(test))
         assert test.decisions == [], "a call that neither ran nor was refused"
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_an_async_approver_of_a_call_on_trio_is_asked_on_trio(yes: bool) -> None:
+    trio = pytest.importorskip("trio")
+
+    async def approver(call: cs.ApprovalCall) -> bool:
+        await trio.lowlevel.checkpoint()
+        return yes
+
+    with engine(POLICY, approver=approver):
+        tool = cs.guard_tool("refund", refund_async)
+        if yes:
+            assert trio.run(tool, 400.0)[0] == 400.0
+        else:
+            with pytest.raises(cs.ApprovalDenied):
+                trio.run(tool, 400.0)
 
 
 def test_a_blocking_approver_does_not_stop_the_loop() -> None:

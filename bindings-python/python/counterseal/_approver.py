@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from _thread import RLock, start_new_thread
 from collections import deque
 from contextvars import copy_context
@@ -43,16 +44,36 @@ async def answer_async(pending: _native.Pending, sleep: Callable[[_native.Pendin
         return
     import asyncio
 
+    if asyncio._get_running_loop() is None:
+        await _answer_on_trio(pending, approver, sleep)
+        return
     asked = asyncio.ensure_future(_ask(pending, approver))
     settled = asyncio.ensure_future(sleep(pending))
     try:
         await asyncio.wait([asked, settled], return_when=asyncio.FIRST_COMPLETED)
         if not settled.done():
-            say(pending, asked.result())
+            # nobody else cancels it but the end of the loop, which cancels this task too
+            say(pending, _failed(asyncio.CancelledError()) if asked.cancelled() else asked.result())
             await settled
     finally:
         asked.cancel()
         settled.cancel()
+
+
+async def _answer_on_trio(
+    pending: _native.Pending, approver: _Approver, sleep: Callable[[_native.Pending], Coroutine[Any, Any, None]]
+) -> None:
+    trio = sys.modules.get("trio")
+    if trio is None:
+        return  # a loop that is not known: the call is refused, as it cannot wait
+
+    async def ask() -> None:
+        say(pending, await _ask(pending, approver))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask)
+        await sleep(pending)
+        nursery.cancel_scope.cancel()
 
 
 def _awaits(approver: object) -> bool:
@@ -62,7 +83,7 @@ def _awaits(approver: object) -> bool:
 async def _ask(pending: _native.Pending, approver: Any) -> _Answer:
     try:
         said: _Answer = await approver(ApprovalCall(pending.question()))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return _failed(error)
     return said
 
@@ -77,7 +98,10 @@ def _answered(pending: _native.Pending, approver: Any, *, in_loop: bool) -> None
             import asyncio
 
             said = asyncio.run(_awaited(said))
-    except Exception as error:
+    except BaseException as error:
+        # whoever interrupts the program has not answered; all else is the approver's own failure
+        if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+            raise
         said = _failed(error)
     say(pending, said)
 
@@ -86,7 +110,7 @@ async def _awaited(said: Awaitable[_Answer]) -> _Answer:
     return await said
 
 
-def _failed(error: Exception) -> Denied:
+def _failed(error: BaseException) -> Denied:
     """An approver that fails has not said yes. Its message stays with the program: it may quote what is not for the record."""
     import logging
 
