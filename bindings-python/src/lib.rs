@@ -78,6 +78,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(ledger::verify_ledger, module)?)?;
     module.add_function(wrap_pyfunction!(question::left_calls, module)?)?;
     module.add_function(wrap_pyfunction!(question::take_left, module)?)?;
+    module.add_function(wrap_pyfunction!(question::end_left, module)?)?;
     module.add_function(wrap_pyfunction!(question::woken, module)?)?;
     module.add_function(wrap_pyfunction!(session::is_in_scope, module)?)?;
     module.add_function(wrap_pyfunction!(session::log_usage, module)?)?;

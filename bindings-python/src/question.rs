@@ -6,10 +6,12 @@ use crate::errors::raised;
 use crate::outside;
 use arc_swap::ArcSwapOption;
 use counterseal::approval::desk::Settled;
-use counterseal::approval::{Answer, Consent, Edit, Grant, Person};
+use counterseal::approval::store::Store;
+use counterseal::approval::{Answer, Consent, Edit, Event, Grant, Person, State};
+use counterseal::clock::Clock;
 use counterseal::guard::Asking;
-use counterseal::ledger::ActionId;
-use counterseal::ledger::record::scalar::Id;
+use counterseal::ledger::record::scalar::{Id, Time};
+use counterseal::ledger::{ActionId, Home};
 use counterseal::{Error, ErrorCode};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -131,6 +133,7 @@ pub(crate) fn left_calls(py: Python<'_>) -> PyResult<Vec<Bound<'_, PyDict>>> {
         let user = call.requester.as_ref();
         let all = PyDict::new(py);
         all.set_item("id", approval.id().to_string())?;
+        all.set_item("action_id", action_text(ActionId(call.action_id.0)))?;
         all.set_item("source", &*call.source)?;
         all.set_item("tool_name", &*call.tool)?;
         all.set_item("arguments", request.arguments.as_ref().map(ToString::to_string))?;
@@ -150,6 +153,33 @@ pub(crate) fn take_left(py: Python<'_>, id: &str) -> PyResult<bool> {
     let engine = engine::required(py)?;
     let Ok(ActionId(id)) = id.parse::<ActionId>() else { return Ok(false) };
     outside::detached(py, || engine.guard.take_left(Id(id))).map_err(|error| raised(py, &error))
+}
+
+/// Ends the question of such a call that this process took, and that is not going to run by it. A question that is still open is
+/// taken back; an answer counts as told. Does nothing where the question has reached a call.
+#[pyfunction]
+pub(crate) fn end_left(py: Python<'_>, id: &str) -> PyResult<()> {
+    let engine = engine::required(py)?;
+    let Ok(ActionId(id)) = id.parse::<ActionId>() else { return Ok(()) };
+    outside::detached(py, || {
+        let store = Store::new(&Home::open(engine.guard.home())?);
+        let locked = store.lock()?;
+        let time = Time(Clock::System.now());
+        let mut approval = store.find(Id(id))?;
+        if approval.state() == State::Pending {
+            // its time may be over just now, which is an end too
+            match locked.command(Id(id), Event::Cancelled { time }, &mut |_| Ok(())) {
+                Err(error) if error.code() != ErrorCode::ApprovalDecided => return Err(error),
+                _ => approval = store.find(Id(id))?,
+            }
+        }
+        if approval.is_open() {
+            approval.apply(Event::Delivered { time })?;
+            locked.write(&approval, true)?;
+        }
+        Ok(())
+    })
+    .map_err(|error: Error| raised(py, &error))
 }
 
 /// Whoever answers, as the program says.

@@ -282,6 +282,53 @@ def test_a_later_process_serves_the_outcome_once(home: Path, asynchronous: bool,
     assert decided["action_id"] == outcome.action_id
 
 
+NO_LONGER: dict[str, list[dict[str, Any]]] = {
+    "lets it run": [{"id": "other", "tools": ["other"], "decision": "deny"}],
+    "denies it": [{"id": "never", "tools": ["refund"], "decision": "deny"}],
+}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["function", "coroutine"])
+@pytest.mark.parametrize("answered_before", [False, True], ids=["still open", "answered meanwhile"])
+@pytest.mark.parametrize("rules", NO_LONGER.values(), ids=NO_LONGER.keys())
+def test_a_call_that_the_policy_no_longer_asks_about_is_ended_and_never_runs(
+    home: Path, asynchronous: bool, answered_before: bool, rules: list[dict[str, Any]]
+) -> None:
+    id = left_behind(home)
+    if answered_before:
+        answer(home, id, "approve")
+    told, ran = Told(), list[float]()
+
+    def body(amount: float, request_id: str = "r") -> None:
+        ran.append(amount)
+
+    async def body_async(amount: float, request_id: str = "r") -> None:
+        ran.append(amount)
+
+    cs.configure(policy={**POLICY, "rules": rules, "budgets": []}, home=home, approver="home")
+    tool = told.guarded(body_async if asynchronous else body)
+
+    async def program() -> None:
+        assert [cs.resume_pending(), cs.resume_pending()] == [[], []]
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    if asynchronous:
+        asyncio.run(program())
+    else:
+        assert [cs.resume_pending(), cs.resume_pending()] == [[], []]
+    assert (ran, told.ran) == ([], [])
+    (outcome,) = told.did_not
+    assert (outcome.id, outcome.state, outcome.ran, outcome.arguments["amount"]) == (id, "cancelled", False, 400.5)
+    assert isinstance(outcome.error, cs.CountersealError)
+    (question,) = questions(home)
+    assert "arguments" not in question["request"], "its arguments do not stay behind"
+    cs.close()
+    cs.configure(policy=POLICY, home=home, approver="home")
+    assert callable(tool)
+    assert cs.resume_pending() == [], "ended for later processes too"
+
+
 def test_the_end_of_the_program_waits_for_a_body_that_people_agreed_to(home: Path) -> None:
     program = """
 import sys, json, threading, counterseal as cs

@@ -207,10 +207,10 @@ def _real(
     )
     handed += [] if receiver is None else [receiver]
     made = generated(found.body, tool, found.kind, found.parameters, handed, held, found.function, approvals)
-    if kept:
+    if kept and approvals is not None:
         from ._resume import serve
 
-        serve(name, made, tuple(visible))
+        serve(name, made, tuple(visible), approvals)
     if isinstance(function, types.FunctionType):
         return dressed(made, function)
     made.__defaults__ = tuple(one.default[0] for one in found.parameters if one.kind < 2 and one.default) or None

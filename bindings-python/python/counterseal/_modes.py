@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 from . import _native
-from ._errors import ConfigurationError
+from ._errors import ConfigurationError, LifecycleError
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
@@ -15,13 +17,24 @@ if TYPE_CHECKING:
     _ApprovalMode: TypeAlias = Literal["wait", "async", "native"]
     _Callback: TypeAlias = "Callable[[ApprovalOutcome], object | Awaitable[object]]"
 
+taking_up: ContextVar[bool] = ContextVar("counterseal_taking_up", default=False)
+"""Whether a question of a process that is gone is taken up: then nothing is waited for, and nothing runs but by its answer."""
+
 MODES = ("wait", "async", "native")
+
+
+class NotAskedError(LifecycleError):
+    """The policy decides on a call that is taken up without people by now."""
+
+    def __init__(self) -> None:
+        why = "the policy no longer asks people about this call; call it again where it is still wanted"
+        super().__init__(why, code="closed", kind="runtime")
 
 
 class Approvals:
     """How one tool deals with approvals, where it does more than wait."""
 
-    __slots__ = ("mode", "on_approval", "on_denial")
+    __slots__ = ("__weakref__", "mode", "on_approval", "on_denial")
 
     def __init__(self, mode: str, on_approval: _Callback | None, on_denial: _Callback | None) -> None:
         self.mode = mode
@@ -31,6 +44,9 @@ class Approvals:
     def held(self, found: _native.Pending, finish: Callable[..., Any], *values: Any) -> Any:
         """What a function returns whose call cannot run yet."""
         if not _asks(found):
+            if taking_up.get():
+                found.leave()
+                raise NotAskedError
             return finish(found, *values)
         from . import _pending
 
@@ -41,6 +57,9 @@ class Approvals:
     async def held_async(self, found: _native.Pending, finish: Callable[..., Any], *values: Any) -> Any:
         """What a coroutine returns whose call cannot run yet."""
         if not _asks(found):
+            if taking_up.get():
+                found.leave()
+                raise NotAskedError
             return await finish(found, *values)
         from . import _pending
 
@@ -76,6 +95,13 @@ def checked(
             name, "a generator gives its values to whoever asks for them; only functions and coroutines go on later"
         )
     return Approvals(mode or "wait", on_approval, on_denial)
+
+
+def unasked(ticket: _native.Ticket) -> None:
+    """Ends a permission that nobody was asked for, of a call that is taken up."""
+    error = NotAskedError()
+    _native.failed(ticket, error)
+    raise error
 
 
 def _asks(found: object) -> bool:

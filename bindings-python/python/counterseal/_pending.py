@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from _thread import get_ident
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 
 from . import _asking, _native
 from ._contexts import _variable
 from ._errors import LifecycleError, PolicyDenied
+from ._modes import taking_up
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
@@ -68,6 +69,16 @@ class ApprovalOutcome:
         """What the body returned."""
         self.error = error
         """What the body raised; where it did not run, why."""
+
+    @classmethod
+    def of_left(cls, left: dict[str, Any], arguments: dict[str, Any], error: BaseException) -> ApprovalOutcome:
+        """Of a call that a process left when it ended, and that does not run any more."""
+        made = cls.__new__(cls)
+        made.id, made.action_id, made.tool_name = left["id"], left["action_id"], left["tool_name"]
+        made.state, made.ran, made.result, made.error = "cancelled", False, None, error
+        made.arguments, made.edited = arguments, False
+        made.decided_by = made.note = made.grant = None
+        return made
 
     def __repr__(self) -> str:
         return f"ApprovalOutcome({self.tool_name!r}, {self.state!r}, result={self.result!r}, error={self.error!r})"
@@ -256,8 +267,6 @@ def begun(
     return handle
 
 
-taking_up: ContextVar[bool] = ContextVar("counterseal_taking_up", default=False)
-"""Whether a question of a process that is gone is taken up: then nothing is waited for."""
 _tasks: set[Task[None]] = set()
 """Those that wait: a loop itself holds its tasks weakly."""
 
@@ -305,10 +314,23 @@ def _task() -> object:
 def _context_of_body() -> Context:
     """The caller's context for what runs later. The call's own id is not that of calls its body makes."""
     context = copy_context()
+    context.run(taking_up.set, False)
     found = context.get(_variable)
     if found is not None:
         context.run(_variable.set, _native.Context(found))
     return context
+
+
+def begin_telling(approvals: Approvals, outcome: ApprovalOutcome, *, coroutine: bool) -> None:
+    """Tells the program's callback, of a coroutine on the loop that runs in this thread."""
+    if not coroutine:
+        _tell(approvals, outcome)
+        return
+    import asyncio
+
+    task = asyncio.get_running_loop().create_task(_tell_async(approvals, outcome))
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
 
 
 def _tell(approvals: Approvals, outcome: ApprovalOutcome) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _native
 from ._asking import passed, passed_async, passed_natively, passed_natively_async
+from ._modes import taking_up, unasked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -103,6 +104,8 @@ _OUTSIDE = (
     "closing",
     "ended",
     "held",
+    "taking_up",
+    "unasked",
 )
 _HELD = ("combined", "before", "keywords")
 
@@ -152,6 +155,7 @@ def generated(
         lines += [f" {keyword} guarded({_declared(parameters)}):", admitted]
         awaited = "await " if waits else ""
         lines.append(f"    if {names['ticket']}:")
+        lines.append(f"        if {names['taking_up']}(): {names['unasked']}({names['ticket']})")
         lines.append(f"        return {awaited}{names['finish']}({', '.join([names['ticket'], values])})")
         rest = ", ".join([names["ticket"], names["finish"], values])
         lines.append(f"    return {awaited}{names['held']}({rest})")
@@ -174,6 +178,8 @@ def generated(
         GeneratorExit,
         StopAsyncIteration,
         (approvals.held_async if waits else approvals.held) if approvals is not None else None,
+        taking_up.get,
+        unasked,
         combined,
         held.before,
         held.keywords,
