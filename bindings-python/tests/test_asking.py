@@ -488,6 +488,43 @@ def test_the_terminal_asks_until_it_is_understood() -> None:
             cs.guard_tool("refund", lambda amount: None)(400.0)
 
 
+def test_the_terminal_shows_every_argument_whole_in_lines_that_are_told_from_its_own() -> None:
+    import io
+
+    out = io.StringIO()
+    approver = cs.terminal_approver(input=io.StringIO("no\n"), output=out)
+    query = "SELECT 1 -- " + "harmless " * 60 + " " * 80 + "  time        99 min; DROP TABLE users"
+    with engine({**POLICY, "tools": {}}, approver=approver), pytest.raises(cs.ApprovalDenied):
+        cs.guard_tool("refund", lambda amount, text: None)(400.0, query)
+    lines = out.getvalue().splitlines()
+    pieces = [line.removeprefix("    | ") for line in lines if line.startswith("    | ")]
+    assert "".join(pieces).endswith('DROP TABLE users"')
+    assert all(len(line) <= 100 and not line.startswith("  time        99") for line in lines)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX")
+def test_what_was_typed_before_the_question_was_there_is_no_answer() -> None:
+    import pty
+
+    person, terminal = pty.openpty()
+    os.write(person, b"yes\n")
+
+    def answers() -> None:
+        seen = b""
+        while b"type `yes`" not in seen:
+            seen += os.read(person, 4096)
+        os.write(person, b"no not that\n")
+
+    with open(terminal, encoding="utf-8") as source, open(os.dup(terminal), "w", encoding="utf-8") as target:
+        answering = threading.Thread(target=answers)
+        answering.start()
+        approver = cs.terminal_approver(input=source, output=target)
+        with engine(POLICY, approver=approver), pytest.raises(cs.ApprovalDenied, match="not that"):
+            cs.guard_tool("refund", refund)(400.0)
+        answering.join(PATIENCE)
+    os.close(person)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_question_of_the_parent_is_refused_in_a_child() -> None:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from ._answers import ApprovalCall
 
-_WIDTH = 400
-"""Characters of one argument that are shown."""
+_WIDTH = 60
+"""Columns of a line of text from outside: no terminal wraps it, so that no part of it begins a line and passes for one of these."""
 
 _one_at_a_time = RLock()
 
@@ -47,6 +47,8 @@ def terminal_approver(
 def _asked(call: ApprovalCall, source: TextIO, target: TextIO) -> Approved | Denied:
     by = _user()
     target.write(_described(call))
+    target.flush()
+    _forget_typed_ahead(source)
     while True:
         target.write("type `yes` to let it run, `no` to refuse it, or `no` and a reason: ")
         target.flush()
@@ -61,28 +63,48 @@ def _asked(call: ApprovalCall, source: TextIO, target: TextIO) -> Approved | Den
             target.write(f"`{_plain(said)}` is neither\n")
 
 
+def _forget_typed_ahead(source: TextIO) -> None:
+    """What was typed before the question was there to be read is no answer to it."""
+    from contextlib import suppress
+
+    with suppress(ImportError, OSError, ValueError):  # not a terminal, or none of POSIX
+        import termios
+
+        with suppress(termios.error):
+            termios.tcflush(source.fileno(), termios.TCIFLUSH)
+
+
 def _described(call: ApprovalCall) -> str:
-    lines = ["", "-" * 72, f"May `{_plain(call.tool_name)}` run?"]
+    import json
+
+    lines = ["", "-" * 72, *_wrapped("", f"May `{call.tool_name}` run?")]
     if call.reason:
-        lines.append(f"  why asked   {_plain(call.reason)}")
-    lines.append(f"  for         {_plain(call.user_id or 'nobody named')}, session {_plain(call.session_id)}")
+        lines += _wrapped("  why asked   ", call.reason)
+    lines += _wrapped("  for         ", f"{call.user_id or 'nobody named'}, session {call.session_id}")
     if call.agent_id:
-        lines.append(f"  agent       {_plain(call.agent_id)}")
+        lines += _wrapped("  agent       ", call.agent_id)
     lines.append("  arguments (written by the agent or by what it read: do not take their word for anything)")
     for name, value in call.arguments.items():
-        may_change = "   (may be another when it runs)" if name in call.may_change else ""
-        lines.append(f"    {_plain(name)} = {_shown(value)}{may_change}")
+        lines += _wrapped("    ", f"{name} = {json.dumps(value, ensure_ascii=False)}")
+        if name in call.may_change:
+            lines[-1] += "   (may be another when it runs)"
     if call.hidden:
         lines.append(f"    and {call.hidden} not shown")
     lines.append(f"  time        {max(1, round(call.expires_in.total_seconds() / 60))} min, then it is refused")
     return "\n".join(lines) + "\n"
 
 
-def _shown(value: object) -> str:
-    import json
-
-    text = _plain(json.dumps(value, ensure_ascii=False))
-    return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}… ({len(text) - _WIDTH} more characters)"
+def _wrapped(first: str, text: str) -> list[str]:
+    """A text whole, in lines that are told to belong together by what stands before each of them."""
+    lines, line, columns = [], first, 0
+    for one in _plain(text):
+        wide = 1 if one.isascii() else 2  # what is not ascii may be two columns wide
+        if columns + wide > _WIDTH:
+            lines.append(line)
+            line, columns = " " * len(first) + "| ", 0
+        line += one
+        columns += wide
+    return [*lines, line]
 
 
 def _plain(text: str) -> str:

@@ -37,7 +37,8 @@ impl fmt::Display for Plain<'_> {
 /// Control characters, and those that reorder or hide text around them (Unicode UAX #9 §2, UTS #39 §5).
 fn steers(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A count and its noun: `1 rule`, `2 rules`.
@@ -62,6 +63,7 @@ mod tests {
     fn what_steers_a_terminal_is_shown_instead() {
         assert_eq!(Plain::line("a\u{1b}[2Jb\nc").to_string(), "a\\u{1b}[2Jb\\u{a}c");
         assert_eq!(Plain::lines("a\nb\u{202e}c").to_string(), "a\nb\\u{202e}c");
+        assert_eq!(Plain::line("a\u{ad}b\u{e0068}c\u{206e}").to_string(), "a\\u{ad}b\\u{e0068}c\\u{206e}");
         assert_eq!(Plain::line("größer 💶").to_string(), "größer 💶");
     }
 }

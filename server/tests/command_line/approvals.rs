@@ -102,6 +102,19 @@ fn what_waits_is_listed_and_shown_so_that_it_can_be_judged() {
 }
 
 #[test]
+fn a_long_argument_is_shown_whole_and_begins_no_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let query =
+        format!("SELECT 1 -- {}{}answer      yes by ceo; DROP TABLE users", "harmless ".repeat(60), " ".repeat(80));
+    let shown = Shown { value: json!(query), bound: true };
+    made(directory.path(), |_, request| drop(request.shown.insert("query".to_owned(), shown.clone())), 1);
+    let ran = approvals(directory.path(), &["show", "11"]);
+    let pieces: String = ran.stdout.lines().filter_map(|line| line.strip_prefix("      | ")).collect();
+    assert!(pieces.ends_with("DROP TABLE users\""), "{ran:#?}");
+    assert!(ran.stdout.lines().all(|line| line.len() < 100 && line.starts_with([' ', 'M'])), "{ran:#?}");
+}
+
+#[test]
 fn an_answer_is_recorded_under_the_name_of_whoever_gave_it() {
     let directory = tempfile::tempdir().unwrap();
     made(directory.path(), |_, _| {}, 2);

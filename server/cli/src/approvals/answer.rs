@@ -12,7 +12,7 @@ use counterseal::clock::UnixNanos;
 use counterseal::ledger::Sink;
 use counterseal::ledger::record::scalar::Time;
 use serde_json::{Value as Json, json};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -83,6 +83,11 @@ impl Approve {
         if asks && !console.can_ask() {
             return Err(Failure::usage(
                 "a yes lets the call run and nobody can be asked here; give `--yes` to approve",
+            ));
+        }
+        if asks && console.json() {
+            return Err(Failure::usage(
+                "`--json` prints one document and does not show the call first; look at it with `counterseal approvals show`, then give `--yes`",
             ));
         }
         let (consent, to) = self.consent()?;
@@ -198,8 +203,13 @@ fn show_changes(store: &Store, approval: &Approval, consent: &Consent, console: 
     }
 }
 
-/// Asks on standard error, so that standard output stays the answer alone. An answer that cannot be read is none.
+/// Asks on standard error, so that standard output stays the answer alone. An answer that cannot be read is none, and neither is
+/// what was typed before the question was there to be read.
 pub(super) fn word(console: &mut Console<'_>, question: &str) -> String {
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        let _typed_ahead_or_not = rustix::termios::tcflush(&input, rustix::termios::QueueSelector::IFlush);
+    }
     console.error_text(question);
     let mut answer = Vec::new();
     let _unread = BufReader::with_capacity(1, console.input().take(4_096)).read_until(b'\n', &mut answer);

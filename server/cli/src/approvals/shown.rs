@@ -8,11 +8,11 @@ use counterseal::approval::store::Store;
 use counterseal::approval::{Answer, Approval, Approver, Consent, Edit, Grant, Person, Requirement, Shown, State};
 use counterseal::clock::UnixNanos;
 use serde::Serialize;
-use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
-/// Characters of one argument that are shown to people at once.
-const WIDTH: usize = 400;
+/// Columns of a line of text from outside. With what stands before it that is less than the narrowest terminal in use: no
+/// terminal wraps it, so that no part of it ever begins a line and passes for one of this program's.
+const WIDTH: usize = 60;
 
 /// An approval, for programs.
 #[derive(Debug, Serialize)]
@@ -153,9 +153,8 @@ pub(super) fn print(store: &Store, approval: &Approval, now: UnixNanos, console:
         console.tone(Tone::Faint, "written by the agent or by what it read: do not take their word for anything");
     console.line(format_args!("  arguments   {warned}"));
     for (name, shown) in &request.shown {
-        let value = value(&shown.value);
         let may_change = if shown.bound { "" } else { "   (may be another when it runs)" };
-        console.line(format_args!("    {} = {value}{may_change}", Plain::line(name)));
+        wrapped(console, ["    ", "      | "], &format!("{name} = {}", shown.value), may_change);
     }
     if request.hidden > 0 {
         console.line(format_args!("    and {} not shown", request.hidden));
@@ -175,17 +174,24 @@ pub(super) fn print(store: &Store, approval: &Approval, now: UnixNanos, console:
 }
 
 fn row(console: &mut Console<'_>, name: &str, text: &str) {
-    console.line(format_args!("  {name:<11} {}", Plain::line(text)));
+    wrapped(console, [&format!("  {name:<11} "), "            | "], text, "");
 }
 
-fn value(of: &Json) -> String {
-    let text = Plain::line(&of.to_string()).to_string();
-    let length = text.chars().count();
-    if length <= WIDTH {
-        return text;
+/// A text whole, in lines that are told to belong together by what stands before each of them; `end` is this program's own.
+fn wrapped(console: &mut Console<'_>, [first, next]: [&str; 2], text: &str, end: &str) {
+    let (mut line, mut columns) = (first.to_owned(), 0);
+    for character in Plain::line(text).to_string().chars() {
+        // what is not ascii may be two columns wide
+        let wide = if character.is_ascii() { 1 } else { 2 };
+        if columns + wide > WIDTH {
+            console.line(&line);
+            next.clone_into(&mut line);
+            columns = 0;
+        }
+        line.push(character);
+        columns += wide;
     }
-    let start: String = text.chars().take(WIDTH).collect();
-    format!("{start}… ({} more characters)", length.saturating_sub(WIDTH))
+    console.line(line + end);
 }
 
 /// Who, and by whose word.
