@@ -39,6 +39,10 @@ fn start(home: &Path) -> Arc<Guard> {
 }
 
 fn under(home: &Path, text: &str) -> Arc<Guard> {
+    of_agent(home, text, None)
+}
+
+fn of_agent(home: &Path, text: &str, agent: Option<&str>) -> Arc<Guard> {
     let policy = policy::load("policy.yaml", text).unwrap_or_else(|errors| panic!("{errors}"));
     let layer = Layer { name: Arc::from("local"), policy: Arc::new(policy) };
     let layers = Layers::new(vec![layer], Options::default()).unwrap();
@@ -47,7 +51,7 @@ fn under(home: &Path, text: &str) -> Arc<Guard> {
     let config = Config {
         layers,
         home: home.to_owned(),
-        agent: None,
+        agent: agent.map(Arc::from),
         clock,
         previous: None,
         observer: None,
@@ -244,6 +248,9 @@ fn a_call_that_its_process_left_is_taken_up_by_one_other() {
     first.close(LONG).unwrap();
     drop((asking, twice));
 
+    let other = of_agent(home.path(), POLICY, Some("other"));
+    assert_eq!((other.left_calls().unwrap().len(), other.take_left(id).unwrap()), (0, false), "another agent's");
+    other.close(LONG).unwrap();
     let (second, third) = (start(home.path()), start(home.path()));
     let left = second.left_calls().unwrap();
     assert_eq!(left.len(), 2);

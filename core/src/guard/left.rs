@@ -8,8 +8,8 @@ use crate::ledger::StreamId;
 use crate::ledger::record::scalar::{Id, Time};
 
 impl Guard {
-    /// The calls that people are or were asked about, that can still run by that question, whose arguments are kept, and that
-    /// nobody alive waits for: the oldest first.
+    /// The calls that people are or were asked about, that can still run by that question, whose arguments are kept, of this
+    /// guard's agent, and that nobody alive waits for: the oldest first.
     ///
     /// # Errors
     /// As [`Store::ids`], and where this process cannot have a stream.
@@ -42,9 +42,12 @@ impl Guard {
     }
 
     fn is_left(&self, store: &Store, approval: &Approval, own: StreamId) -> bool {
+        // a question is taken up for the agent that people were told of alone
+        let same_agent = approval.request().call.agent == self.agent;
         let mine = approval.asker().is_some_and(|asker| asker.0 == own.0);
         approval.request().arguments.is_some()
             && approval.can_be_taken(self.clock.now())
+            && same_agent
             && !mine
             && !store.is_waited_for(approval)
     }

@@ -72,7 +72,7 @@ pub(super) struct Counted<'a> {
 impl Guard {
     /// Takes what `call` needs from every limit of its tool if it may run by `decision` and by all of them; otherwise takes
     /// nothing. What comes back is the decision with what the limits say. Limits that ask, and that people `agreed` to pass, stop
-    /// nothing. A call that may run is remembered in its session with the same transaction, unless that is somebody's sub-agent's.
+    /// nothing. A call that may run is remembered in its session with the same transaction.
     pub(super) fn reserve<'d>(
         &self,
         call: &Counted<'_>,
