@@ -389,6 +389,38 @@ def test_a_call_left_out_is_told_at_the_next(recorded):
         program.fails(3)
 
 
+def test_a_library_of_tasks_that_is_only_imported_hides_no_call_left_out(recorded):
+    pytest.importorskip("trio")
+    test_a_call_left_out_is_told_at_the_next(recorded)
+
+
+def test_on_trio_too_a_task_may_be_overtaken():
+    trio = pytest.importorskip("trio")
+    with testing.engine(FULL) as engine:
+
+        @counterseal.guard
+        async def fetch(n: int):
+            return n
+
+        seen = {}
+
+        async def one(n, wait):
+            await trio.sleep(wait)
+            seen[n] = await fetch(n)
+
+        async def program(waits):
+            seen.clear()
+            async with trio.open_nursery() as nursery:
+                for n, wait in enumerate(waits):
+                    nursery.start_soon(one, n, wait)
+
+        with counterseal.run("r-trio"):
+            trio.run(program, (0, 0.02))
+        with counterseal.replay("r-trio", home=engine.home):
+            trio.run(program, (0.02, 0))
+        assert seen == {0: 0, 1: 1}
+
+
 def test_a_divergence_that_was_caught_is_told_at_the_end(recorded):
     engine, program, _ = recorded
     for found in ("b", None):

@@ -78,7 +78,7 @@ async def called(subscribe: Callable[[Callable[[], None]], object]) -> None:
         subscribe(_set_result(loop, future))
         await future
         return
-    token = None if trio is None else _trio_token(trio)
+    token = trio_token()
     if trio is not None and token is not None:
         event = trio.Event()
         subscribe(lambda: token.run_sync_soon(event.set))
@@ -195,10 +195,8 @@ def _natively_over(pending: _native.Pending, way: _Way) -> None:
 
 def in_loop() -> bool:
     """Whether this thread runs an event loop, which a wait would stop."""
-    asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
-    if asyncio is not None and asyncio._get_running_loop() is not None:
-        return True
-    return trio is not None and _trio_token(trio) is not None
+    asyncio = sys.modules.get("asyncio")
+    return (asyncio is not None and asyncio._get_running_loop() is not None) or trio_token() is not None
 
 
 async def sleep(pending: _native.Pending, *, when_asked: bool = False) -> None:
@@ -215,7 +213,7 @@ async def sleep(pending: _native.Pending, *, when_asked: bool = False) -> None:
         finally:
             _sleepers.pop(number, None)
         return
-    token = None if trio is None else _trio_token(trio)
+    token = trio_token()
     if trio is None or token is None:
         return
     event = trio.Event()
@@ -255,9 +253,11 @@ def _set_result(loop: Any, future: Any) -> Callable[[], None]:
     return woken
 
 
-def _trio_token(trio: Any) -> Any:
+def trio_token() -> Any:
+    """That of the trio run of this thread; `None` outside of one, also where trio is only imported."""
+    trio = sys.modules.get("trio")
     try:
-        return trio.lowlevel.current_trio_token()
+        return None if trio is None else trio.lowlevel.current_trio_token()
     except RuntimeError:
         return None
 

@@ -220,7 +220,8 @@ def _again(diverged: ReplayDivergence) -> ReplayDivergence:
 def _is_alone() -> bool:
     """Whether no other thread or task of the program is there that could make calls of the run beside this one."""
     modules = sys.modules
-    if _count() > 0 or "greenlet" in modules or "trio" in modules:
+    # Greenlets cannot be counted, so where there may be some, there are; and trio runs tasks of its own beside the program's.
+    if _count() > 0 or "greenlet" in modules or _on_trio():
         return False
     asyncio = modules.get("asyncio")
     if asyncio is None:
@@ -229,3 +230,9 @@ def _is_alone() -> bool:
         return len(asyncio.all_tasks()) <= 1
     except RuntimeError:  # no loop runs here
         return True
+
+
+def _on_trio() -> bool:
+    from ._asking import trio_token
+
+    return trio_token() is not None
