@@ -10,8 +10,6 @@ use super::read::{Placed, Read, wrong};
 use super::text::{Argument, shown};
 use crate::approval::Approver;
 use crate::decide::Verdict;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use std::borrow::Cow;
 use std::time::Duration;
 
 /// How long people may have: from a second to thirty days.
@@ -33,18 +31,8 @@ impl Read for Approver {
     }
 }
 
-impl JsonSchema for Approver {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Approver")
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^(group:[^\\s]+|[^\\s:]+)$", "maxLength": 256 })
-    }
+super::read::schemas! {
+    Approver { "type": "string", "pattern": "^(group:[^\\s]+|[^\\s:]+)$", "maxLength": 256 };
 }
 
 /// How many people.
@@ -64,18 +52,8 @@ impl Read for Quorum {
     }
 }
 
-impl JsonSchema for Quorum {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Quorum")
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "minimum": 1, "maximum": 100 })
-    }
+super::read::schemas! {
+    Quorum { "type": "integer", "minimum": 1, "maximum": 100 };
 }
 
 /// Who may not answer, whatever `approvers` says.
@@ -108,18 +86,8 @@ impl Read for Timeout {
     }
 }
 
-impl JsonSchema for Timeout {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Timeout")
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[1-9][0-9]{0,8}[smhd]$" })
-    }
+super::read::schemas! {
+    Timeout { "type": "string", "pattern": "^[1-9][0-9]{0,8}[smhd]$" };
 }
 
 /// A whole number and its unit.

@@ -7,8 +7,6 @@ use super::read::{Read, choice, wrong};
 use super::text::shown;
 use crate::decide::Verdict;
 use crate::limits::{Calendar, fixed_decimal};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 super::read::choices! {
@@ -17,26 +15,7 @@ super::read::choices! {
     }
 }
 
-/// Types that are written where they are used: name and JSON Schema.
-macro_rules! inline {
-    ($($name:ident $schema:tt;)*) => { $(
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                Cow::Borrowed(stringify!($name))
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
-            }
-        }
-    )* };
-}
-
-inline! {
+super::read::schemas! {
     Amount { "type": "number", "exclusiveMinimum": 0 };
     Count { "type": "integer", "minimum": 1 };
     Length { "type": "string", "pattern": "^[1-9][0-9]{0,8}[smhd]$" };

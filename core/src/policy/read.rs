@@ -126,6 +126,28 @@ macro_rules! choices {
     )* };
 }
 
+/// The JSON Schemas of types, written out where they are used; one that takes those of other types names the generator.
+macro_rules! schemas {
+    ($($type:ident $schema:tt;)*) => { $(
+        $crate::policy::read::schemas! { $type |_generator| schemars::json_schema!($schema); }
+    )* };
+    ($type:ident |$generator:ident| $schema:expr;) => {
+        impl schemars::JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed(stringify!($type))
+            }
+
+            fn json_schema($generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $schema
+            }
+        }
+    };
+}
+
 /// Defines a map of a policy: its type, its reader and its part of the JSON Schema are one list of keys.
 ///
 /// Every key may be left out unless it stands behind `requires`; a key given twice never gets here.
@@ -178,4 +200,4 @@ macro_rules! keys {
     };
 }
 
-pub(crate) use {choices, keys};
+pub(crate) use {choices, keys, schemas};

@@ -5,7 +5,6 @@ use super::pattern::ToolPattern;
 use super::problem::{At, Problems};
 use super::read::{Read, wrong};
 use crate::condition::{instead_of_odd, odd_one};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value as Json;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -53,19 +52,7 @@ macro_rules! texts {
             }
         }
 
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                Cow::Borrowed(stringify!($name))
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
-            }
-        }
+        super::read::schemas! { $name $schema; }
     )* };
 }
 
@@ -122,18 +109,8 @@ impl Read for ToolPattern {
     }
 }
 
-impl JsonSchema for ToolPattern {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("ToolPattern")
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^\\S{1,256}$" })
-    }
+super::read::schemas! {
+    ToolPattern { "type": "string", "pattern": "^\\S{1,256}$" };
 }
 
 /// A key whose value is redacted: a whole name, since a pattern or a path would never be found.
@@ -161,18 +138,8 @@ impl Read for RedactKey {
     }
 }
 
-impl JsonSchema for RedactKey {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("RedactKey")
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "minLength": 1, "maxLength": 128 })
-    }
+super::read::schemas! {
+    RedactKey { "type": "string", "minLength": 1, "maxLength": 128 };
 }
 
 /// The version of the policy language.
@@ -192,18 +159,8 @@ impl Read for Version {
     }
 }
 
-impl JsonSchema for Version {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Version")
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "const": 1 })
-    }
+super::read::schemas! {
+    Version { "type": "integer", "const": 1 };
 }
 
 /// The source of a condition and how it lies in the document.
@@ -233,18 +190,8 @@ impl Read for Expression {
     }
 }
 
-impl JsonSchema for Expression {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Expression")
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "boolean"], "minLength": 1 })
-    }
+super::read::schemas! {
+    Expression { "type": ["string", "boolean"], "minLength": 1 };
 }
 
 /// A constant of a named list.
@@ -260,18 +207,8 @@ impl Read for Item {
     }
 }
 
-impl JsonSchema for Item {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Item")
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "number", "boolean"] })
-    }
+super::read::schemas! {
+    Item { "type": ["string", "number", "boolean"] };
 }
 
 /// The JSON Schema of a tool's arguments.
@@ -293,18 +230,8 @@ impl Read for ArgsSchema {
     }
 }
 
-impl JsonSchema for ArgsSchema {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("ArgsSchema")
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "object", "required": ["properties"] })
-    }
+super::read::schemas! {
+    ArgsSchema { "type": "object", "required": ["properties"] };
 }
 
 /// A node as JSON; what JSON's numbers cannot hold is noted.

@@ -6,8 +6,6 @@ use super::pattern::{Bare, ToolPattern};
 use super::problem::{At, Problems};
 use super::read::{Read, wrong};
 use super::text::shown;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// One tool and what is said of it.
@@ -77,17 +75,9 @@ impl Read for Tools {
     }
 }
 
-impl JsonSchema for Tools {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Tools")
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+super::read::schemas! {
+    Tools |generator| {
         let tool = generator.subschema_for::<Tool>();
-        json_schema!({ "type": "object", "additionalProperties": tool })
-    }
+        schemars::json_schema!({ "type": "object", "additionalProperties": tool })
+    };
 }

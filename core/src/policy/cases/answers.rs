@@ -12,16 +12,14 @@ use crate::policy::quantity::{Count, Length};
 use crate::policy::read::{Placed, Read, choices, keys};
 use crate::policy::text::Text;
 use crate::value::{self, Value};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value as Json, json};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Who answers where the case does not say: somebody that no rule names and nobody vouches for.
 const SOMEBODY: &str = "somebody";
 
 /// Yes or no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Says {
     /// It may run.
@@ -95,20 +93,12 @@ impl Read for Answers {
     }
 }
 
-impl JsonSchema for Answers {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Answers")
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+crate::policy::read::schemas! {
+    Answers |generator| {
         let (word, whole) = (generator.subschema_for::<Says>(), generator.subschema_for::<Answered>());
         let one = json!({ "anyOf": [word, whole] });
         schemars::json_schema!({ "anyOf": [word, whole, { "type": "array", "items": one, "minItems": 1 }] })
-    }
+    };
 }
 
 impl Answered {

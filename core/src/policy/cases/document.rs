@@ -9,8 +9,6 @@ use crate::policy::problem::Problems;
 use crate::policy::quantity::Length;
 use crate::policy::read::{Placed, Read, choices, keys};
 use crate::policy::text::{Name, Tag, Text, Version};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use std::borrow::Cow;
 
 choices! {
     Effect { "run" => Effect::Run, "refused" => Effect::Refused, "asked" => Effect::Asked }
@@ -172,32 +170,16 @@ impl Read for Ended {
     }
 }
 
-impl JsonSchema for Ended {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Ended")
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+crate::policy::read::schemas! {
+    Ended |generator| {
         let (whole, short) = (generator.subschema_for::<Expectation>(), generator.subschema_for::<Effect>());
         schemars::json_schema!({ "anyOf": [short, whole] })
-    }
+    };
 }
 
-impl JsonSchema for Expected {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Expected")
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+crate::policy::read::schemas! {
+    Expected |generator| {
         let (whole, short) = (generator.subschema_for::<Expectation>(), generator.subschema_for::<Verdict>());
         schemars::json_schema!({ "anyOf": [short, whole] })
-    }
+    };
 }

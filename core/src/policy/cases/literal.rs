@@ -8,29 +8,9 @@ use crate::policy::problem::Problems;
 use crate::policy::read::{Read, choice, wrong};
 use crate::policy::text::shown;
 use crate::value::{self, Value};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
-/// Types that are written where they are used: name and JSON Schema.
-macro_rules! inline {
-    ($($name:ident $schema:tt;)*) => { $(
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                Cow::Borrowed(stringify!($name))
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
-            }
-        }
-    )* };
-}
-
-inline! {
+crate::policy::read::schemas! {
     Arguments { "type": "object" };
     Literal {};
     Usd { "type": "number", "minimum": 0 };
