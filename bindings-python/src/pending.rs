@@ -3,7 +3,7 @@
 use crate::by_name;
 use crate::decision::action_text;
 use crate::declared::Declared;
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
 use crate::errors::{contained, denied, raised};
 use crate::outside;
 use crate::question;
@@ -11,6 +11,7 @@ use crate::ticket::{Ticket, forks, of_parent};
 use counterseal::approval::desk::Wait;
 use counterseal::guard::{Admission, Asking, PendingSync, Resumed};
 use counterseal::ledger::ActionId;
+use counterseal::ledger::record::scalar::Id;
 use counterseal::value::{self, Value};
 use counterseal::{Error, ErrorCode};
 use pyo3::prelude::*;
@@ -352,6 +353,28 @@ impl Pending {
             asking.answer(person, answer, note.map(Arc::from));
             Ok(())
         })
+    }
+
+    /// Raises where the question `id` of this home could not take that answer; nothing is answered.
+    #[pyo3(signature = (id, yes, *, by, groups, verified_by, edit, grant))]
+    #[expect(clippy::too_many_arguments, reason = "by keyword, from one place")]
+    fn must_take(
+        &self,
+        py: Python<'_>,
+        id: &str,
+        yes: bool,
+        by: &str,
+        groups: Vec<String>,
+        verified_by: Option<&str>,
+        edit: Option<&str>,
+        grant: Option<&str>,
+    ) -> PyResult<()> {
+        let person = question::person(by, groups, verified_by);
+        let answer = question::answer(yes, edit, grant).map_err(|error| raised(py, &error))?;
+        let Ok(ActionId(id)) = id.parse() else { return Ok(()) };
+        let engine = engine::required(py)?;
+        outside::detached(py, || question::must_be_usable(engine.guard.home(), Id(id), person, answer))
+            .map_err(|error| raised(py, &error))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

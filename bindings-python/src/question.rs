@@ -16,6 +16,7 @@ use counterseal::{Error, ErrorCode};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Numbers of questions that have ended, until the thread that wakes event loops takes them.
@@ -180,6 +181,17 @@ pub(crate) fn end_left(py: Python<'_>, id: &str) -> PyResult<()> {
         Ok(())
     })
     .map_err(|error: Error| raised(py, &error))
+}
+
+/// Refuses an answer that the question could not take as it stands now; nothing is answered. One that has ended takes none, and
+/// says so itself.
+pub(crate) fn must_be_usable(home: &Path, id: Id, by: Person, answer: Answer) -> Result<(), Error> {
+    let Some(mut approval) = Store::new(&Home::open(home)?).read(id)? else { return Ok(()) };
+    let event = Event::Answered { time: Time(Clock::System.now()), by, answer, note: None };
+    match approval.apply(event) {
+        Err(error) if matches!(error.code(), ErrorCode::ApprovalInvalid | ErrorCode::ApprovalNotEntitled) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Whoever answers, as the program says.

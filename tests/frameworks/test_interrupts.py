@@ -63,6 +63,35 @@ def kinds(home: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"by": "joe"}, "`joe` does not count"),
+        ({"grant": {"when": "true"}}, "a grant has an end"),
+        ({"grant": {"when": "args.amount <", "count": 1}}, "not well-formed"),
+        ({"grant": "all"}, "`grant` is a `str`"),
+        ({"groups": "finance"}, "`groups` is no list"),
+    ],
+)
+def test_an_answer_that_cannot_be_used_is_asked_for_again(tmp_path: Path, given: dict[str, Any], problem: str) -> None:
+    rule = {**POLICY["rules"][0], "approval": {"approvers": ["ann"]}}
+    cs.configure(policy={**POLICY, "rules": [rule]}, home=tmp_path / "home", approval_mode="native")
+
+    def paid(amount: int) -> str:
+        return f"paid {amount}"
+
+    pay = cs.guard_tool("pay", paid)
+    stops = graph(lambda state: {"said": [pay(7)]})
+    with cs.session("conv"):
+        (first,) = stops.invoke({"said": []}, THREAD)["__interrupt__"]
+        answer = {"id": first.value["id"], "decision": "approve", "by": "ann"}
+        (again,) = stops.invoke(Command(resume={**answer, **given}), THREAD)["__interrupt__"]
+        assert again.value["id"] == answer["id"], "the question is still open"
+        assert problem in again.value["problem"]
+        assert stops.invoke(Command(resume=answer), THREAD)["said"] == ["paid 7"]
+    cs.close()
+
+
 def test_every_run_of_a_node_that_asks_twice_has_a_yes_of_its_own(home: Path) -> None:
     ran: list[int] = []
 

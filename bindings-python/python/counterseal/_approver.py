@@ -136,16 +136,22 @@ def say(pending: _native.Pending, said: object) -> None:
 
 
 def _tell(pending: _native.Pending, said: Approved | Denied) -> None:
-    yes = isinstance(said, Approved)
-    pending.answer(
-        yes,
-        by=said.by,
-        groups=list(said.groups),
-        verified_by=said.verified_by,
-        note=None if said.note is None else _note(said.note),
-        edit=said.patch() if isinstance(said, Approved) else None,
-        grant=said.grant.to_json() if isinstance(said, Approved) and said.grant is not None else None,
-    )
+    pending.answer(isinstance(said, Approved), note=None if said.note is None else _note(said.note), **_values(said))
+
+
+def must_take(pending: _native.Pending, id: str, said: Approved | Denied) -> None:
+    """Raises where that question could not take that answer."""
+    pending.must_take(id, isinstance(said, Approved), **_values(said))
+
+
+def _values(said: Approved | Denied) -> dict[str, Any]:
+    return {
+        "by": said.by,
+        "groups": list(said.groups),
+        "verified_by": said.verified_by,
+        "edit": said.patch() if isinstance(said, Approved) else None,
+        "grant": said.grant.to_json() if isinstance(said, Approved) and said.grant is not None else None,
+    }
 
 
 def _note(note: object) -> str:

@@ -7,7 +7,11 @@ all questions of the step are answered, since what ran would run again.
 
 from __future__ import annotations
 
+import os
+from _thread import RLock
+
 from ._answers import UNNAMED, Approved, Denied, Grant
+from ._errors import CountersealError
 from ._text import is_text
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
@@ -27,6 +31,7 @@ the step of the run that is then gone through again."""
 _KEPT = 1_000
 _early: dict[str, Approved | Denied] = {}
 """Answers that another call of the run found before the one they are for: by question, the latest last."""
+_lock = RLock()
 _open: dict[str, dict[str, dict[str, Any]]] = {}
 """What is asked in a step and was not answered yet: by step and question."""
 
@@ -47,32 +52,43 @@ def way() -> _Way | None:
 
 def answered(pending: _native.Pending, way: _Way) -> Approved | Denied:
     """What people say to a question that is open, or leaves by the framework's own exception."""
+    from ._approver import must_take
+
     ask, step = way
     id = pending.approval or ""
-    asked = _bounded(_open).setdefault(step, {})
-    payload = asked[id] = _payload(pending, id)
+    payload = _payload(pending, id)
+    with _lock:
+        asked = _bounded(_open).setdefault(step, {})
+        asked[id] = payload
+    problem: dict[str, str] = {}
     while True:
-        said = _early.get(id)
+        with _lock:
+            said = _early.get(id)
+            left = None if said is None else next((other for other in asked if other not in _early), None)
         if said is not None:
-            left = next((other for other in [*asked] if other not in _early), None)
             if left is None:
                 return said
-            payload = asked[left]
-        given = ask(payload)
+            payload = asked.get(left, payload)
+        given = ask({**payload, **problem})
         try:
             about, answer = _read(given)
-        except (TypeError, ValueError, AttributeError) as error:
-            payload = {**payload, "problem": f"the answer cannot be used: {error}; {HOW}"}
+            must_take(pending, about, answer)
+        except (CountersealError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            problem = {"problem": f"the answer cannot be used: {error}; {HOW}"}
             continue
-        _early.pop(about, None)
-        _bounded(_early)[about] = answer
+        problem = {}
+        with _lock:
+            _early.pop(about, None)
+            _bounded(_early)[about] = answer
 
 
 def over(id: str | None, way: _Way) -> None:
     """Nothing is asked by that question in this step any more."""
     if id is not None:
-        _early.pop(id, None)
-        _open.get(way[1], {}).pop(id, None)
+        # both at once: another thread of the step would ask again what was answered
+        with _lock:
+            _early.pop(id, None)
+            _open.get(way[1], {}).pop(id, None)
 
 
 def _bounded(kept: dict[str, Any]) -> dict[str, Any]:
@@ -102,7 +118,7 @@ def _read(given: Any) -> tuple[str, Approved | Denied]:
     who: dict[str, Any] = {
         "note": _text(given, "note"),
         "by": _text(given, "by") or UNNAMED,
-        "groups": [_listed(one) for one in given.get("groups") or ()],
+        "groups": _listed(given.get("groups")),
         "verified_by": _text(given, "verified_by"),
     }
     decision, edit, grant = given.get("decision"), given.get("arguments"), given.get("grant")
@@ -118,6 +134,8 @@ def _read(given: Any) -> tuple[str, Approved | Denied]:
 def _grant(given: Any) -> Grant:
     from datetime import datetime, timedelta
 
+    if not isinstance(given, dict):
+        raise TypeError(f"`grant` is a `{type(given).__name__}`, no object")
     unknown = given.keys() - {"when", "count", "until", "seconds"}
     if unknown:
         raise ValueError(f"`grant` has `{min(map(str, unknown))}`")
@@ -137,7 +155,21 @@ def _text(given: dict[str, Any], name: str) -> str | None:
     return value
 
 
-def _listed(one: object) -> str:
-    if not is_text(one):
-        raise ValueError("`groups` is no list of texts")
-    return one
+def _listed(given: object) -> list[str]:
+    found: list[str] = []
+    if given is None:
+        return found
+    for one in given if isinstance(given, list) else (None,):
+        if not is_text(one):
+            raise ValueError("`groups` is no list of texts")
+        found.append(one)
+    return found
+
+
+def _forked() -> None:
+    global _lock
+    _lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

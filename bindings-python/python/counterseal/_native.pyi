@@ -135,6 +135,17 @@ class Pending:
         edit: str | None,
         grant: str | None,
     ) -> None: ...
+    def must_take(
+        self,
+        id: str,
+        yes: bool,
+        *,
+        by: str,
+        groups: list[str],
+        verified_by: str | None,
+        edit: str | None,
+        grant: str | None,
+    ) -> None: ...
     def cancel(self) -> None: ...
     def ended(self) -> dict[str, Any] | None: ...
     def leave(self) -> None: ...
