@@ -115,7 +115,11 @@ def test_every_run_of_a_node_that_asks_twice_has_a_yes_of_its_own(home: Path) ->
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-def test_a_no_to_one_call_never_becomes_the_no_or_the_yes_of_another(home: Path, asynchronous: bool) -> None:
+@pytest.mark.parametrize("concurrency", [None, 1], ids=["beside", "one after another"])
+def test_a_no_to_one_call_never_becomes_the_no_or_the_yes_of_another(
+    home: Path, asynchronous: bool, concurrency: int | None
+) -> None:
+    thread: dict[str, Any] = {**THREAD, "max_concurrency": concurrency}
     ran: list[int] = []
 
     def pay(amount: int) -> str:
@@ -132,7 +136,7 @@ def test_a_no_to_one_call_never_becomes_the_no_or_the_yes_of_another(home: Path,
 
     def step(given: Any) -> dict[str, Any]:
         found: dict[str, Any] = (
-            asyncio.run(program.ainvoke(given, THREAD)) if asynchronous else program.invoke(given, THREAD)
+            asyncio.run(program.ainvoke(given, thread)) if asynchronous else program.invoke(given, thread)
         )
         return found
 

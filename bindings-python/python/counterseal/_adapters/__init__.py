@@ -17,6 +17,7 @@ CHOKE_POINTS = {
     "langchain_core.tools.base": ("langchain", "guard_tools"),
     "langgraph.errors": ("langchain", "let_interrupts_pass"),
     "langgraph.types": ("langchain", "ask_by_interrupt"),
+    "langgraph.prebuilt.tool_node": ("langchain", "ask_about_all_calls"),
 }
 """The framework's module: the adapter, and its function for that module."""
 

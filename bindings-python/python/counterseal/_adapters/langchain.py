@@ -75,6 +75,62 @@ def ask_by_interrupt(module: ModuleType) -> None:
         ways.append(_interrupt)
 
 
+def ask_about_all_calls(module: ModuleType) -> None:
+    """A `ToolNode` goes through all calls of a turn before it stops for a question: one that had not asked yet would not be known
+    to one that was answered, which would run, and run again when the node does."""
+    node: Any = getattr(module, "ToolNode", None)
+    used = ("_run_one", "_arun_one", "_combine_tool_outputs")
+    # without them a call may be asked about again, and still runs by a yes of its own alone
+    if not all(hasattr(node, name) for name in used) or getattr(node._run_one, "__counterseal__", False):
+        return
+    run_one, arun_one, combine = node._run_one, node._arun_one, node._combine_tool_outputs
+
+    @functools.wraps(run_one)
+    def _run_one(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return run_one(self, *args, **kwargs)
+        except Exception as error:
+            return _stopped(error)
+
+    @functools.wraps(arun_one)
+    async def _arun_one(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await arun_one(self, *args, **kwargs)
+        except Exception as error:
+            return _stopped(error)
+
+    @functools.wraps(combine)
+    def _combine_tool_outputs(self: Any, outputs: list[Any], *args: Any, **kwargs: Any) -> Any:
+        for one in outputs:
+            if isinstance(one, _Stopped):
+                raise one.by
+        return combine(self, outputs, *args, **kwargs)
+
+    _run_one.__counterseal__ = True  # type: ignore[attr-defined]
+    node._run_one, node._arun_one, node._combine_tool_outputs = _run_one, _arun_one, _combine_tool_outputs
+
+
+class _Stopped(NamedTuple):
+    """What a call left by that asks people."""
+
+    by: Exception
+
+
+def _stopped(error: Exception) -> _Stopped:
+    if getattr(error, "__counterseal__", False):
+        return _Stopped(error)
+    raise error
+
+
+def _stop(payload: dict[str, Any]) -> object:
+    """LangGraph's `interrupt`, which leaves by an exception that is told from those of the program's own."""
+    try:
+        return _types.interrupt(payload)
+    except Exception as error:
+        error.__counterseal__ = True  # type: ignore[attr-defined]
+        raise
+
+
 def _interrupt() -> _Way | None:
     """LangGraph's `interrupt`, in a run of a graph that can be resumed. Both keys are in the config of each of its tasks."""
     from langgraph.config import get_config
@@ -87,7 +143,7 @@ def _interrupt() -> _Way | None:
     if inside.get("__pregel_scratchpad") is None or not inside.get("__pregel_checkpointer"):
         return None
     # a task is gone through again from its start; its place in the graph is a name of its own
-    return _types.interrupt, f"{inside.get('thread_id')}|{inside.get('checkpoint_ns')}"
+    return _stop, f"{inside.get('thread_id')}|{inside.get('checkpoint_ns')}"
 
 
 def not_guarded() -> list[str]:
