@@ -16,6 +16,7 @@ mod hooks;
 mod ledger;
 mod outside;
 mod pending;
+mod plain;
 mod policy;
 mod question;
 mod session;
@@ -76,6 +77,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(engine::running_engine, module)?)?;
     module.add_function(wrap_pyfunction!(engine::stand_down, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::verify_ledger, module)?)?;
+    module.add_function(wrap_pyfunction!(plain::plain, module)?)?;
+    module.add_function(wrap_pyfunction!(plain::wrapped, module)?)?;
     module.add_function(wrap_pyfunction!(question::left_calls, module)?)?;
     module.add_function(wrap_pyfunction!(question::take_left, module)?)?;
     module.add_function(wrap_pyfunction!(question::end_left, module)?)?;

@@ -3,7 +3,7 @@
 //! Data flows one way: capture ([`value`]) → decide ([`decide`], on a compiled [`policy`]) → record ([`ledger`]) → act
 //! (the caller's binding) → complete. [`guard::Guard`] ties these together for one process.
 //!
-//! Half of the crate is pure: `value`, `policy`, `condition`, `redact`, `decide`, `call` and the formats of `ledger` take
+//! Half of the crate is pure: `value`, `policy`, `condition`, `redact`, `decide`, `call`, `plain` and the formats of `ledger` take
 //! time as an argument, start nothing and touch no disk. Only `ledger`'s home, writer and recovery, `state`, `session` on it, `guard`, and
 //! `rehearsal` and `backtest` with it, do I/O.
 
@@ -17,6 +17,7 @@ pub mod error;
 pub mod guard;
 pub mod ledger;
 pub mod limits;
+pub mod plain;
 pub mod policy;
 pub mod redact;
 pub mod rehearsal;

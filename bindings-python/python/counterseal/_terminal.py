@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from _thread import RLock
 
+from . import _native
 from ._answers import Approved, Denied
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
@@ -12,9 +13,6 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from ._answers import ApprovalCall
-
-_WIDTH = 60
-"""Columns of a line of text from outside: no terminal wraps it, so that no part of it begins a line and passes for one of these."""
 
 _one_at_a_time = RLock()
 
@@ -60,7 +58,7 @@ def _asked(call: ApprovalCall, source: TextIO, target: TextIO) -> Approved | Den
         if word.lower() == "no" or not line:
             return Denied(by=by, verified_by="os", note=rest.strip() or None)
         if said:
-            target.write(f"`{_plain(said)}` is neither\n")
+            target.write(f"`{_native.plain(said)}` is neither\n")
 
 
 def _forget_typed_ahead(source: TextIO) -> None:
@@ -77,43 +75,21 @@ def _forget_typed_ahead(source: TextIO) -> None:
 def _described(call: ApprovalCall) -> str:
     import json
 
-    lines = ["", "-" * 72, *_wrapped("", f"May `{call.tool_name}` run?")]
+    wrapped = _native.wrapped
+    lines = ["", "-" * 72, wrapped("", f"May `{call.tool_name}` run?")]
     if call.reason:
-        lines += _wrapped("  why asked   ", call.reason)
-    lines += _wrapped("  for         ", f"{call.user_id or 'nobody named'}, session {call.session_id}")
+        lines.append(wrapped("  why asked   ", call.reason))
+    lines.append(wrapped("  for         ", f"{call.user_id or 'nobody named'}, session {call.session_id}"))
     if call.agent_id:
-        lines += _wrapped("  agent       ", call.agent_id)
+        lines.append(wrapped("  agent       ", call.agent_id))
     lines.append("  arguments (written by the agent or by what it read: do not take their word for anything)")
     for name, value in call.arguments.items():
-        lines += _wrapped("    ", f"{name} = {json.dumps(value, ensure_ascii=False)}")
-        if name in call.may_change:
-            lines[-1] += "   (may be another when it runs)"
+        end = "   (may be another when it runs)" if name in call.may_change else ""
+        lines.append(wrapped("    ", f"{name} = {json.dumps(value, ensure_ascii=False)}") + end)
     if call.hidden:
         lines.append(f"    and {call.hidden} not shown")
     lines.append(f"  time        {max(1, round(call.expires_in.total_seconds() / 60))} min, then it is refused")
     return "\n".join(lines) + "\n"
-
-
-def _wrapped(first: str, text: str) -> list[str]:
-    """A text whole, in lines that are told to belong together by what stands before each of them."""
-    lines, line, columns = [], first, 0
-    for one in _plain(text):
-        wide = 1 if one.isascii() else 2  # what is not ascii may be two columns wide
-        if columns + wide > _WIDTH:
-            lines.append(line)
-            line, columns = " " * len(first) + "| ", 0
-        line += one
-        columns += wide
-    return [*lines, line]
-
-
-def _plain(text: str) -> str:
-    """With what steers a terminal, or reorders and hides text around it, shown as its number."""
-    import unicodedata
-
-    return "".join(
-        f"\\u{{{ord(one):x}}}" if unicodedata.category(one) in ("Cc", "Cf", "Cs", "Zl", "Zp") else one for one in text
-    )
 
 
 def _user() -> str:

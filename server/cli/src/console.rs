@@ -2,7 +2,7 @@
 //! has gone away.
 
 use crate::exit::Exit;
-use crate::plain::Plain;
+use counterseal::plain::Plain;
 use serde::Serialize;
 use std::fmt::{self, Display};
 use std::io::{self, Read, Write};

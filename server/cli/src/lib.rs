@@ -10,9 +10,9 @@ mod failure;
 mod home;
 mod init;
 mod ledger;
-mod plain;
 mod policy;
 mod usage;
+mod wording;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use console::Console;

@@ -109,7 +109,7 @@ fn a_long_argument_is_shown_whole_and_begins_no_line() {
     let shown = Shown { value: json!(query), bound: true };
     made(directory.path(), |_, request| drop(request.shown.insert("query".to_owned(), shown.clone())), 1);
     let ran = approvals(directory.path(), &["show", "11"]);
-    let pieces: String = ran.stdout.lines().filter_map(|line| line.strip_prefix("      | ")).collect();
+    let pieces: String = ran.stdout.lines().filter_map(|line| line.strip_prefix("    | ")).collect();
     assert!(pieces.ends_with("DROP TABLE users\""), "{ran:#?}");
     assert!(ran.stdout.lines().all(|line| line.len() < 100 && line.starts_with([' ', 'M'])), "{ran:#?}");
 }

@@ -3,16 +3,12 @@
 //! What a tool, a model or a user wrote is shown so that it cannot pass for anything else.
 
 use crate::console::{Console, Tone};
-use crate::plain::Plain;
 use counterseal::approval::store::Store;
 use counterseal::approval::{Answer, Approval, Approver, Consent, Edit, Grant, Person, Requirement, Shown, State};
 use counterseal::clock::UnixNanos;
+use counterseal::plain::{Plain, wrapped};
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// Columns of a line of text from outside. With what stands before it that is less than the narrowest terminal in use: no
-/// terminal wraps it, so that no part of it ever begins a line and passes for one of this program's.
-const WIDTH: usize = 60;
 
 /// An approval, for programs.
 #[derive(Debug, Serialize)]
@@ -118,8 +114,7 @@ pub(super) fn line(approval: &Approval, now: UnixNanos, console: &Console<'_>) -
 pub(super) fn print(store: &Store, approval: &Approval, now: UnixNanos, console: &mut Console<'_>) {
     let request = approval.request();
     let call = &request.call;
-    let strong = |console: &Console<'_>, text: &str| console.tone(Tone::Strong, Plain::line(text));
-    let question = format!("May `{}` run?", strong(console, &call.tool));
+    let question = console.tone(Tone::Strong, wrapped("", &format!("May `{}` run?", call.tool)));
     console.line(question);
     row(console, "approval", &approval.id().to_string());
     let mut stands = state(approval, now).to_owned();
@@ -153,8 +148,8 @@ pub(super) fn print(store: &Store, approval: &Approval, now: UnixNanos, console:
         console.tone(Tone::Faint, "written by the agent or by what it read: do not take their word for anything");
     console.line(format_args!("  arguments   {warned}"));
     for (name, shown) in &request.shown {
-        let may_change = if shown.bound { "" } else { "   (may be another when it runs)" };
-        wrapped(console, ["    ", "      | "], &format!("{name} = {}", shown.value), may_change);
+        let end = if shown.bound { "" } else { "   (may be another when it runs)" };
+        console.line(wrapped("    ", &format!("{name} = {}", shown.value)) + end);
     }
     if request.hidden > 0 {
         console.line(format_args!("    and {} not shown", request.hidden));
@@ -174,24 +169,7 @@ pub(super) fn print(store: &Store, approval: &Approval, now: UnixNanos, console:
 }
 
 fn row(console: &mut Console<'_>, name: &str, text: &str) {
-    wrapped(console, [&format!("  {name:<11} "), "            | "], text, "");
-}
-
-/// A text whole, in lines that are told to belong together by what stands before each of them; `end` is this program's own.
-fn wrapped(console: &mut Console<'_>, [first, next]: [&str; 2], text: &str, end: &str) {
-    let (mut line, mut columns) = (first.to_owned(), 0);
-    for character in Plain::line(text).to_string().chars() {
-        // what is not ascii may be two columns wide
-        let wide = if character.is_ascii() { 1 } else { 2 };
-        if columns + wide > WIDTH {
-            console.line(&line);
-            next.clone_into(&mut line);
-            columns = 0;
-        }
-        line.push(character);
-        columns += wide;
-    }
-    console.line(line + end);
+    console.line(wrapped(&format!("  {name:<11} "), text));
 }
 
 /// Who, and by whose word.

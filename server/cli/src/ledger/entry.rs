@@ -1,8 +1,8 @@
 //! A record of the ledger, as text for people and as JSON that keeps the record's exact line.
 
 use crate::console::{Console, Tone};
-use crate::plain::Plain;
 use counterseal::ledger::read::{Entry, Payload};
+use counterseal::plain::Plain;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;

@@ -4,9 +4,10 @@ use crate::console::{Console, Tone};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::HomeOption;
-use crate::plain::{Plain, counted};
+use crate::wording::counted;
 use counterseal::ledger::note::VerifierKey;
 use counterseal::ledger::verify::{self, Options, Report};
+use counterseal::plain::Plain;
 use serde::Serialize;
 use std::path::PathBuf;
 

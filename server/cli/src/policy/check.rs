@@ -3,7 +3,8 @@
 use crate::console::{Console, Tone};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::plain::{Plain, counted, hex};
+use crate::wording::{counted, hex};
+use counterseal::plain::Plain;
 use counterseal::policy::{self, PolicyError, PolicyErrors};
 use serde::Serialize;
 use std::path::PathBuf;

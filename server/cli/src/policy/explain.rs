@@ -3,10 +3,10 @@
 use crate::console::{Console, Tone};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::plain::Plain;
 use counterseal::call::{PROGRAM_SOURCE, Risk, ToolSpec};
 use counterseal::condition::Facts;
 use counterseal::decide::{Effect, Enforcement, Explanation, Layer, Layers, Options};
+use counterseal::plain::Plain;
 use counterseal::policy;
 use counterseal::value;
 use counterseal::{Error, ErrorCode};

@@ -3,7 +3,8 @@
 use crate::console::{Console, Tone};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::plain::{Plain, counted};
+use crate::wording::counted;
+use counterseal::plain::Plain;
 use counterseal::policy::cases;
 use counterseal::rehearsal::{self, CallReport, CaseReport, Rehearsed};
 use counterseal::{Error, ErrorCode, policy};
