@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import typing
 import weakref
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _native
@@ -368,9 +370,15 @@ def _body(tool: Any, *, asynchronous: bool) -> tuple[Any, Any, Any]:
     return method, called, called
 
 
+_CALLING = ("langchain_core.tools.structured", "langchain_core.tools.simple")
+
+
 def _hands_on(method: object) -> bool:
-    """Whether it is the method of `Tool` or `StructuredTool`, which calls the tool's function."""
-    return getattr(method, "__module__", None) in ("langchain_core.tools.structured", "langchain_core.tools.simple")
+    """Whether it is the method of `Tool` or `StructuredTool`, which calls the tool's function. What wraps one may bear all of its
+    names, but was not made in its module."""
+    return type(method) is FunctionType and any(
+        method.__globals__ is vars(sys.modules[name]) for name in _CALLING if name in sys.modules
+    )
 
 
 def _planned(tool: Any, body: Any, called: Any, outer: Any) -> _Plan:
