@@ -333,7 +333,8 @@ impl Pending {
         })
     }
 
-    /// What the program itself answers. Raises where the answer makes no sense; nothing is answered then.
+    /// What the program itself answers; too late, once the question has ended or nobody waits, that changes nothing. Raises where the
+    /// answer makes no sense; nothing is answered then.
     #[pyo3(signature = (yes, *, by, groups, verified_by, note, edit, grant))]
     #[expect(clippy::too_many_arguments, reason = "by keyword, from one place")]
     fn answer(
@@ -349,10 +350,13 @@ impl Pending {
     ) -> PyResult<()> {
         let person = question::person(by, groups, verified_by);
         let answer = question::answer(yes, edit, grant).map_err(|error| raised(py, &error))?;
-        self.asked(py, |asking| {
+        if self.forks != forks() {
+            return Err(of_parent(py));
+        }
+        if let State::People(asking) = &*self.state() {
             asking.answer(person, answer, note.map(Arc::from));
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     /// Raises where the question `id` of this home could not take that answer; nothing is answered.

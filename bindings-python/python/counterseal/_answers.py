@@ -19,6 +19,7 @@ class ApprovalCall:
     """A call that waits for people, as its approver sees it. Nothing in it changes the call."""
 
     __slots__ = (
+        "_pending",
         "action_id",
         "agent_id",
         "arguments",
@@ -36,11 +37,12 @@ class ApprovalCall:
         "user_verified_by",
     )
 
-    def __init__(self, question: Mapping[str, Any]) -> None:
+    def __init__(self, question: Mapping[str, Any], pending: _native.Pending) -> None:
         import json
         from datetime import timedelta
 
         put = object.__setattr__
+        put(self, "_pending", pending)
         for name, value in question.items():
             if name not in ("arguments", "may_change", "rules", "seconds"):
                 put(self, name, value)
@@ -68,6 +70,13 @@ class ApprovalCall:
         call_id: str | None
         action_id: str
         expires_in: timedelta
+        _pending: _native.Pending
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the question has ended meanwhile: its time ran out, somebody answered elsewhere, or nobody waits for it any more. An
+        answer is not used then."""
+        return self._pending.settled
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"`{name}` cannot be set: what people are asked is fixed; answer `Approved(edit=...)`")

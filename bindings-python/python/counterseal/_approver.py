@@ -23,19 +23,21 @@ if TYPE_CHECKING:
 
     _Answer: TypeAlias = "bool | Approved | Denied"
     _Approver: TypeAlias = "Callable[[ApprovalCall], _Answer | Awaitable[_Answer]]"
+    _Sleep: TypeAlias = "Callable[[_native.Pending], Coroutine[Any, Any, None]]"
 
 
 def answer(pending: _native.Pending, *, in_loop: bool) -> None:
-    """Asks the approver in the calling thread. One that awaits is given a loop of its own, unless this thread runs one."""
-    approver: _Approver = pending.approver
-    if in_loop and _awaits(approver):
+    """Has the approver asked, and waits in the calling thread for the end of the question, whoever brings it. One that awaits cannot
+    be asked from a thread that runs an event loop, and nothing is waited for then."""
+    if in_loop and _awaits(pending.approver):
         return
     # a grant may cover the call: then nobody is asked
     if pending.wait_asked():
-        _answered(pending, approver, in_loop=in_loop)
+        _ask_beside(pending, in_loop=in_loop)
+    pending.wait()
 
 
-async def answer_async(pending: _native.Pending, sleep: Callable[[_native.Pending], Coroutine[Any, Any, None]]) -> None:
+async def answer_async(pending: _native.Pending, sleep: _Sleep) -> None:
     """Asks the approver while the loop runs on: one that awaits as a task of it, any other on a thread."""
     approver: _Approver = pending.approver
     if not _awaits(approver):
@@ -47,28 +49,20 @@ async def answer_async(pending: _native.Pending, sleep: Callable[[_native.Pendin
     if asyncio._get_running_loop() is None:
         await _answer_on_trio(pending, approver, sleep)
         return
-    asked = asyncio.ensure_future(_ask(pending, approver))
-    settled = asyncio.ensure_future(sleep(pending))
-    try:
-        await asyncio.wait([asked, settled], return_when=asyncio.FIRST_COMPLETED)
-        if not settled.done():
-            # nobody else cancels it but the end of the loop, which cancels this task too
-            say(pending, _failed(asyncio.CancelledError()) if asked.cancelled() else asked.result())
-            await settled
-    finally:
-        asked.cancel()
-        settled.cancel()
+    said = await _until_over(pending, _ask(pending, approver), sleep)
+    if said is not _OVER:
+        say(pending, said)
+        await sleep(pending)
 
 
-async def _answer_on_trio(
-    pending: _native.Pending, approver: _Approver, sleep: Callable[[_native.Pending], Coroutine[Any, Any, None]]
-) -> None:
+async def _answer_on_trio(pending: _native.Pending, approver: _Approver, sleep: _Sleep) -> None:
     trio = sys.modules.get("trio")
     if trio is None:
         return  # a loop that is not known: the call is refused, as it cannot wait
 
     async def ask() -> None:
-        say(pending, await _ask(pending, approver))
+        said = await _ask(pending, approver)
+        say(pending, said)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ask)
@@ -81,33 +75,80 @@ def _awaits(approver: object) -> bool:
 
 
 async def _ask(pending: _native.Pending, approver: Any) -> _Answer:
+    async def asked() -> _Answer:
+        said: _Answer = await approver(ApprovalCall(pending.question(), pending))
+        return said
+
+    return await _awaited(asked())
+
+
+async def _awaited(said: Awaitable[_Answer]) -> _Answer:
     try:
-        said: _Answer = await approver(ApprovalCall(pending.question()))
+        return await said
     except (Exception, SystemExit) as error:
         return _failed(error)
-    return said
 
 
-def _answered(pending: _native.Pending, approver: Any, *, in_loop: bool) -> None:
+_OVER = object()
+"""What an approver said whose question ended before: nothing."""
+
+
+async def _until_over(pending: _native.Pending, asking: Coroutine[Any, Any, _Answer], sleep: _Sleep) -> object:
+    """What the approver says; it is cancelled where the question ends before, on an asyncio loop."""
+    import asyncio
+
+    asked = asyncio.ensure_future(asking)
+    settled = asyncio.ensure_future(sleep(pending))
     try:
-        said = approver(ApprovalCall(pending.question()))
+        await asyncio.wait([asked, settled], return_when=asyncio.FIRST_COMPLETED)
+        if settled.done():
+            return _OVER
+        # nobody else cancels it but the end of the loop, which cancels this task too
+        return _failed(asyncio.CancelledError()) if asked.cancelled() else asked.result()
+    finally:
+        asked.cancel()
+        settled.cancel()
+
+
+def _ask_beside(pending: _native.Pending, *, in_loop: bool) -> None:
+    """Asks on a thread of its own, which nothing can end: the call does not wait for it, but for the end of its question."""
+    interrupted: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            _answered(pending, in_loop=in_loop)
+        except BaseException as error:
+            interrupted.append(error)
+            pending.leave()
+
+    try:
+        start_new_thread(copy_context().run, (ask,))
+    except RuntimeError:  # the interpreter ends, or has no thread left
+        _answered(pending, in_loop=in_loop)
+    pending.wait()
+    if interrupted:
+        raise interrupted[0]
+
+
+def _answered(pending: _native.Pending, *, in_loop: bool) -> None:
+    try:
+        said: object = pending.approver(ApprovalCall(pending.question(), pending))
         if inspect.isawaitable(said):
             if in_loop:
                 getattr(said, "close", lambda: None)()
                 raise TypeError("an approver of a call that blocks an event loop cannot be awaited")
             import asyncio
 
-            said = asyncio.run(_awaited(said))
+            from ._asking import sleep
+
+            said = asyncio.run(_until_over(pending, _awaited(said), sleep))
     except BaseException as error:
         # whoever interrupts the program has not answered; all else is the approver's own failure
         if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
             raise
-        said = _failed(error)
-    say(pending, said)
-
-
-async def _awaited(said: Awaitable[_Answer]) -> _Answer:
-    return await said
+        said = _OVER if pending.settled else _failed(error)
+    if said is not _OVER:
+        say(pending, said)
 
 
 def _failed(error: BaseException) -> Denied:
@@ -160,43 +201,74 @@ def _note(note: object) -> str:
     return note
 
 
-# One question at a time, on one thread, which ends with the last of them: whoever sits at a terminal answers one.
+# One question at a time, on one thread, which ends with the last of them: whoever sits at a terminal answers one. An approver that
+# is still busy when its question has ended holds up nobody: another thread asks on.
 _questions: deque[tuple[Context, _native.Pending]] = deque()
+_turn: object = None
+"""Whose turn it is to ask; `None` while there is nothing to ask."""
 _lock = RLock()
 
 
 def _on_thread(context: Context, pending: _native.Pending) -> None:
     with _lock:
         _questions.append((context, pending))
-        if len(_questions) == 1:
+        if _turn is None:
             try:
-                start_new_thread(_answer_all, ())
+                _begin()
             except RuntimeError:  # the interpreter ends
                 _questions.pop()
                 raise
 
 
-def _answer_all() -> None:
+def _begin() -> None:
+    global _turn
+    _turn = object()
+    try:
+        start_new_thread(_answer_all, (_turn,))
+    except RuntimeError:
+        _turn = None
+        raise
+
+
+def _answer_all(mine: object) -> None:
+    global _turn
     while True:
-        context, pending = _questions[0]
+        with _lock:
+            if _turn is not mine:
+                return
+            if not _questions:
+                _turn = None
+                return
+            mine = _turn = object()
+            context, pending = _questions.popleft()
+        # answered elsewhere meanwhile, or nobody waits any more
+        if pending.settled:
+            continue
         try:
-            # answered elsewhere meanwhile, or nobody waits any more
-            if not pending.settled:
-                context.run(_answered, pending, pending.approver, in_loop=False)
+            _when_over(pending, mine)
+            context.run(_answered, pending, in_loop=False)
         except BaseException as error:  # the thread serves others too
             if not pending.settled:
                 say(pending, _failed(error) if isinstance(error, Exception) else Denied(note="the approver was ended"))
-        finally:
-            with _lock:
-                _questions.popleft()
-                last = not _questions
-        if last:
-            return
+
+
+def _when_over(pending: _native.Pending, turn: object) -> None:
+    from ._asking import when
+
+    def passed_on() -> None:
+        global _turn
+        with _lock:
+            if _turn is turn:
+                _turn = None
+                if _questions:
+                    _begin()
+
+    when(pending, passed_on, when_asked=False)
 
 
 def _forked() -> None:
-    global _lock
-    _lock = RLock()
+    global _lock, _turn
+    _lock, _turn = RLock(), None
     _questions.clear()
 
 

@@ -131,6 +131,7 @@ def wait(pending: _native.Pending, *, native: bool = False) -> None:
             from ._approver import answer
 
             answer(pending, in_loop=in_loop())
+            return
         elif in_loop():
             return
         pending.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from _thread import RLock
 
 from . import _native
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from ._answers import ApprovalCall
 
+_LOOK = 0.1
+"""How often it is looked, in seconds, whether the question has ended while nothing was typed."""
+
 _one_at_a_time = RLock()
 
 
@@ -22,12 +26,15 @@ def terminal_approver(
 ) -> Callable[[ApprovalCall], Approved | Denied]:
     """An approver that asks whoever sits at the terminal. Only the word `yes` is a yes; no terminal is a no.
 
-    Answers are recorded under the name of the user that runs the program, vouched for by the operating system. `input` and
-    `output` stand in for the terminal.
+    Answers are recorded under the name of the user that runs the program, vouched for by the operating system. What ends
+    meanwhile, since its time runs out or somebody answers elsewhere, is not asked on. `input` and `output` stand in for the
+    terminal; only where `input` is one can the asking stop.
     """
 
     def ask(call: ApprovalCall) -> Approved | Denied:
         with _one_at_a_time:
+            if call.is_over:
+                return _TOO_LATE
             if input is not None and output is not None:
                 return _asked(call, input, output)
             try:
@@ -50,7 +57,12 @@ def _asked(call: ApprovalCall, source: TextIO, target: TextIO) -> Approved | Den
     while True:
         target.write("type `yes` to let it run, `no` to refuse it, or `no` and a reason: ")
         target.flush()
-        line = source.readline()
+        line = source.readline() if _is_typed(call, source) else ""
+        if call.is_over:
+            _forget_typed_ahead(source)
+            target.write(f"\n{_end(call)}\n")
+            target.flush()
+            return _TOO_LATE
         said = line.strip()
         word, _, rest = said.partition(" ")
         if said.lower() == "yes":
@@ -59,6 +71,37 @@ def _asked(call: ApprovalCall, source: TextIO, target: TextIO) -> Approved | Den
             return Denied(by=by, verified_by="os", note=rest.strip() or None)
         if said:
             target.write(f"`{_native.plain(said)}` is neither\n")
+
+
+_TOO_LATE = Denied(note="the question had ended")
+"""An answer that is not used."""
+
+
+def _is_typed(call: ApprovalCall, source: TextIO) -> bool:
+    """Waits until there is something to read; `False` where the question ends before."""
+    from select import select
+
+    try:
+        if not source.isatty():
+            return True
+        while not call.is_over:
+            if select([source], [], [], _LOOK)[0]:
+                return True
+    except (OSError, ValueError):  # no terminal of POSIX
+        return True
+    return False
+
+
+def _end(call: ApprovalCall) -> str:
+    """How the question ended, for whoever was asked here too."""
+    ended = call._pending.ended() or {}
+    who = _native.plain(ended.get("decided_by") or "somebody")
+    said = {
+        "approved": f"`{who}` said yes elsewhere",
+        "denied": f"`{who}` said no elsewhere",
+        "expired": "time ran out: it is refused",
+    }
+    return said.get(ended.get("state", ""), "nobody waits for the answer any more")
 
 
 def _forget_typed_ahead(source: TextIO) -> None:
@@ -93,11 +136,19 @@ def _described(call: ApprovalCall) -> str:
 
 
 def _user() -> str:
-    import os
-
     try:
         import pwd
 
         return pwd.getpwuid(os.getuid()).pw_name
     except (ImportError, KeyError):
         return f"uid-{os.getuid()}" if hasattr(os, "getuid") else "unknown"
+
+
+def _forked() -> None:
+    """Whoever is asked by a parent's thread answers the parent."""
+    global _one_at_a_time
+    _one_at_a_time = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

@@ -1,0 +1,244 @@
+"""Questions that end while the program's own approver is still busy: the call goes on, and a late answer is not used."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import counterseal as cs
+import pytest
+from conftest import PATIENCE, until, until_async
+from counterseal.testing import TestEngine, engine
+from test_asking import POLICY, called, open_questions, refund, refund_async
+
+ENDS = ["expired", "approved", "denied"]
+
+
+class Program:
+    """One that asks `approver`, whose question somebody else ends."""
+
+    def __init__(self, home: Path, test: TestEngine | None) -> None:
+        self.home = home
+        self.test = test
+
+    def end(self, how: str) -> None:
+        """By the test's clock, or from another terminal, as that knows no other time than the machine's."""
+        (question,) = until(lambda: open_questions(self.home))
+        if self.test is not None:
+            self.test.advance(601)
+        else:
+            words = ["approve", "--yes"] if how == "approved" else ["deny"]
+            terminal(self.home, *words, question["request"]["id"])
+
+    def states(self) -> list[str]:
+        cs.flush()
+        return [str(record["state"]) for record in cs.Ledger(self.home) if record["kind"] == "approval"]
+
+
+@contextmanager
+def program(how: str, approver: Any, home: Path) -> Iterator[Program]:
+    if how == "expired":
+        with engine(POLICY, approver=approver) as test:
+            yield Program(Path(test.home), test)
+        return
+    cs.configure(policy=POLICY, home=home, approver=approver)
+    yield Program(home, None)
+    cs.close()
+
+
+def terminal(home: Path, *words: str) -> str:
+    """What `counterseal approvals` says in another terminal."""
+    command = [sys.executable, "-m", "counterseal", "approvals", *words, "--home", str(home)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def ended_by(running: Program, how: str, asked: threading.Event) -> threading.Thread:
+    """A thread that ends the question once the approver is busy with it."""
+
+    def end() -> None:
+        assert asked.wait(PATIENCE)
+        running.end(how)
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    return thread
+
+
+def outcome_of(kind: str, how: str) -> None:
+    """Calls it, and finds it ended so."""
+    if how == "approved":
+        assert called(kind, 400.0)[0] == 400.0
+    else:
+        with pytest.raises(cs.ApprovalTimeout if how == "expired" else cs.ApprovalDenied):
+            called(kind, 400.0)
+
+
+class Busy:
+    """An approver that is asked and says yes much too late."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.let_go = threading.Event()
+        self.done = threading.Event()
+        self.saw: list[bool] = []
+
+    def __call__(self, call: cs.ApprovalCall) -> bool:
+        self.saw.append(call.is_over)
+        self.asked.set()
+        assert self.let_go.wait(PATIENCE)
+        self.saw.append(call.is_over)
+        self.done.set()
+        return True
+
+
+@pytest.fixture
+def busy() -> Iterator[Busy]:
+    approver = Busy()
+    yield approver
+    approver.let_go.set()
+
+
+@pytest.mark.parametrize("kind", ["function", "coroutine", "generator"])
+@pytest.mark.parametrize("how", ENDS)
+def test_a_call_does_not_wait_for_an_approver_whose_question_has_ended(
+    kind: str, how: str, busy: Busy, home: Path
+) -> None:
+    with program(how, busy, home) as running:
+        ending = ended_by(running, how, busy.asked)
+        outcome_of(kind, how)
+        ending.join(PATIENCE)
+        assert not busy.done.is_set(), "the approver is busy still"
+        busy.let_go.set()
+        assert busy.done.wait(PATIENCE)
+        assert busy.saw == [False, True], "it can see that nobody needs its answer"
+        assert running.states() == ["pending", how], "its late answer is not used"
+
+
+@pytest.mark.parametrize("kind", ["function", "coroutine"])
+@pytest.mark.parametrize("how", ENDS)
+def test_an_async_approver_is_cancelled_when_its_question_has_ended(kind: str, how: str, home: Path) -> None:
+    asked, cancelled = threading.Event(), threading.Event()
+
+    async def approver(call: cs.ApprovalCall) -> bool:
+        asked.set()
+        try:
+            await asyncio.sleep(10 * PATIENCE)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        return True
+
+    with program(how, approver, home) as running:
+        ending = ended_by(running, how, asked)
+        outcome_of(kind, how)
+        ending.join(PATIENCE)
+        assert cancelled.wait(PATIENCE)
+        assert running.states() == ["pending", how]
+
+
+def test_an_async_approver_on_trio_is_cancelled_when_its_question_has_ended(home: Path) -> None:
+    trio = importlib.import_module("trio")
+    asked = threading.Event()
+
+    async def approver(call: cs.ApprovalCall) -> bool:
+        asked.set()
+        await trio.sleep_forever()
+        return True
+
+    with program("expired", approver, home) as running:
+        ending = ended_by(running, "expired", asked)
+        with pytest.raises(cs.ApprovalTimeout):
+            trio.run(cs.guard_tool("refund", refund_async), 400.0)
+        ending.join(PATIENCE)
+
+
+def test_an_approver_that_is_still_busy_does_not_keep_others_from_being_asked(busy: Busy, home: Path) -> None:
+    seen: list[float] = []
+
+    def approver(call: cs.ApprovalCall) -> bool:
+        seen.append(call.arguments["amount"])
+        return busy(call) if call.arguments["amount"] == 400 else True
+
+    async def calls(running: Program) -> None:
+        tool = cs.guard_tool("refund", refund_async)
+        first = asyncio.ensure_future(tool(400.0))
+        await until_async(busy.asked.is_set)
+        (asked,) = open_questions(running.home)
+        second = asyncio.ensure_future(tool(500.0))
+        await until_async(lambda: len(open_questions(running.home)) == 2)
+        assert seen == [400], "one question at a time"
+        await asyncio.to_thread(terminal, running.home, "deny", asked["request"]["id"])
+        with pytest.raises(cs.ApprovalDenied):
+            await first
+        assert (await second)[0] == 500.0
+        assert not busy.done.is_set()
+
+    with program("denied", approver, home) as running:
+        asyncio.run(calls(running))
+
+
+def test_a_function_on_an_event_loop_does_not_wait_for_an_approver_that_awaits() -> None:
+    async def approver(call: cs.ApprovalCall) -> bool:
+        return True
+
+    async def call() -> None:
+        with pytest.raises(cs.PolicyDenied) as denied:
+            cs.guard_tool("refund", refund)(400.0)
+        assert denied.value.reason_code == "approval_pending"
+
+    with engine(POLICY, approver=approver):
+        asyncio.run(call())
+
+
+def test_an_approver_that_interrupts_leaves_the_question_open() -> None:
+    def approver(call: cs.ApprovalCall) -> bool:
+        raise KeyboardInterrupt
+
+    with engine(POLICY, approver=approver) as test:
+        with pytest.raises(KeyboardInterrupt):
+            cs.guard_tool("refund", refund)(400.0)
+        assert until(lambda: [one["event"] for one in open_questions(test.home)[0]["events"]]) == ["left"]
+        assert test.decisions == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX")
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [("expired", b"time ran out"), ("approved", b"said yes elsewhere"), ("denied", b"said no elsewhere")],
+)
+def test_the_terminal_stops_asking_when_the_question_has_ended(how: str, said: bytes, home: Path) -> None:
+    import pty
+
+    person, screen = pty.openpty()
+    seen: list[bytes] = []
+
+    def watches(running: Program) -> None:
+        while b"type `yes`" not in b"".join(seen):
+            seen.append(os.read(person, 4096))
+        os.write(person, b"ye")
+        running.end(how)
+        while said not in b"".join(seen):
+            seen.append(os.read(person, 4096))
+
+    with (
+        open(screen, encoding="utf-8") as source,
+        open(os.dup(screen), "w", encoding="utf-8") as target,
+        program(how, cs.terminal_approver(input=source, output=target), home) as running,
+    ):
+        watching = threading.Thread(target=watches, args=(running,))
+        watching.start()
+        outcome_of("function", how)
+        watching.join(PATIENCE)
+        assert not watching.is_alive(), seen
+        assert running.states() == ["pending", how]
+    os.close(person)
