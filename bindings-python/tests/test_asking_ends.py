@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -242,3 +243,22 @@ def test_the_terminal_stops_asking_when_the_question_has_ended(how: str, said: b
         assert not watching.is_alive(), seen
         assert running.states() == ["pending", how]
     os.close(person)
+
+
+def test_the_time_that_an_approver_is_told_is_what_is_left() -> None:
+    told: list[timedelta] = []
+
+    def interrupts(call: cs.ApprovalCall) -> bool:
+        told.append(call.expires_in)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+        return True
+
+    with engine(POLICY, approver=interrupts) as test, cs.session("conv"):
+        tool = cs.guard_tool("refund", refund)
+        with pytest.raises(KeyboardInterrupt):
+            tool(400.0)
+        until(lambda: open_questions(test.home)[0]["events"])
+        test.advance(120)
+        assert tool(400.0)[0] == 400.0
+        assert told == [timedelta(minutes=10), timedelta(minutes=8)]

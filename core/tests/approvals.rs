@@ -471,6 +471,21 @@ fn a_quorum_waits_for_the_second_yes() {
 }
 
 #[test]
+fn whoever_takes_a_question_up_is_told_the_time_that_is_left() {
+    let home = tempfile::tempdir().unwrap();
+    let first = start(home.path());
+    let asking = ask(&first, &args(400.0, "r"), &context());
+    assert_eq!(asking.expires_in(), Duration::from_mins(10));
+    let id = asking.approval().unwrap();
+    first.close(LONG).unwrap();
+    drop(asking);
+    let second = start(home.path());
+    second.clock().set(UnixNanos(START + 7 * MINUTE));
+    let again = ask(&second, &args(400.0, "r"), &context());
+    assert_eq!((again.approval(), again.expires_in()), (Some(id), Duration::from_mins(3)));
+}
+
+#[test]
 fn what_has_no_value_cannot_be_agreed_to() {
     let home = tempfile::tempdir().unwrap();
     let guard = start(home.path());

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// A call that waits for people. Dropped before they answered, the question stays open and the next like call takes it up.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub struct Asking {
     canonical: Arc<[u8]>,
     shown: BTreeMap<String, Shown>,
     hidden: u32,
-    expires_in: std::time::Duration,
+    timeout: Duration,
     wait: Wait,
     over: bool,
 }
@@ -127,7 +128,7 @@ impl Guard {
             canonical,
             shown,
             hidden,
-            expires_in: terms.timeout,
+            timeout: terms.timeout,
             wait,
             over: false,
         }))
@@ -226,10 +227,12 @@ impl Asking {
         self.hidden
     }
 
-    /// How long people have.
+    /// How long people have from now on.
     #[must_use]
-    pub const fn expires_in(&self) -> std::time::Duration {
-        self.expires_in
+    pub fn expires_in(&self) -> Duration {
+        let Some(expires) = self.wait.expires() else { return self.timeout };
+        let left = expires.0.saturating_sub(self.guard.clock.now().0);
+        Duration::from_nanos(u64::try_from(left).unwrap_or(0))
     }
 
     /// The approval's id, once it is on the disk.

@@ -8,7 +8,7 @@ use crate::call::CallContext;
 use crate::clock::UnixNanos;
 use crate::decide::{Decision, Effect, ReasonCode};
 use crate::error::{Error, ErrorCode};
-use crate::guard::{Admission, Asking, Tool};
+use crate::guard::{Admission, Tool};
 use crate::ledger::Home;
 use crate::ledger::record::scalar::Time;
 use crate::policy::cases::{Answer, Call};
@@ -26,7 +26,6 @@ impl Play<'_> {
         if !asking.waiting().wait_asked(CLOSING) {
             return Err(stuck("was not asked"));
         }
-        let asked_at = self.now;
         let mut uncounted = None;
         for answer in &call.answers {
             self.now = UnixNanos(self.now.0.saturating_add(answer.after));
@@ -36,7 +35,7 @@ impl Play<'_> {
                 Ok(state) => state != State::Pending,
                 Err(error) => {
                     uncounted = Some(Arc::from(error.message()));
-                    self.is_over(&asking, asked_at)
+                    asking.expires_in().is_zero()
                 }
             };
             if ended && !asking.waiting().wait(CLOSING) {
@@ -60,11 +59,6 @@ impl Play<'_> {
         let event = Event::Answered { time: Time(self.now), by, answer: answer.said(self.now), note };
         let locked = store.lock()?;
         Ok(locked.command(id, event, &mut |_| Ok(()))?.state())
-    }
-
-    fn is_over(&self, asking: &Asking, asked_at: UnixNanos) -> bool {
-        let passed = self.now.0.saturating_sub(asked_at.0);
-        u128::try_from(passed).is_ok_and(|passed| passed >= asking.expires_in().as_nanos())
     }
 
     /// A call that may run does, and what was decided of it then is what was recorded.

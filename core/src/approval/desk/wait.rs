@@ -2,6 +2,7 @@
 
 use crate::approval::machine::{Approval, State};
 use crate::approval::request::ApprovalId;
+use crate::clock::UnixNanos;
 use crate::error::Error;
 use crate::ledger::ActionId;
 use std::fmt;
@@ -41,6 +42,8 @@ struct Slot {
     id: Option<ApprovalId>,
     /// The call that was asked about first.
     action_id: Option<ActionId>,
+    /// When its time runs out.
+    expires: Option<UnixNanos>,
     /// Whether people are asked: not where the answer was there before.
     asked: bool,
     settled: Option<Settled>,
@@ -76,6 +79,13 @@ impl Wait {
     #[must_use]
     pub fn action_id(&self) -> Option<ActionId> {
         self.slot().action_id
+    }
+
+    /// When its time runs out: that of the question that was taken up, where it is none of its own. `None` until the approval is on
+    /// the disk.
+    #[must_use]
+    pub fn expires(&self) -> Option<UnixNanos> {
+        self.slot().expires
     }
 
     /// Whether it has ended.
@@ -155,6 +165,7 @@ impl Wait {
         let mut slot = self.slot();
         slot.id = Some(approval.id());
         slot.action_id = Some(ActionId(approval.request().call.action_id.0));
+        slot.expires = Some(approval.request().expires.0);
         slot.asked = approval.state() == State::Pending;
         if !slot.asked {
             return;
