@@ -90,9 +90,11 @@ impl Approve {
                 "`--json` prints one document and does not show the call first; look at it with `counterseal approvals show`, then give `--yes`",
             ));
         }
+        let set: Vec<String> = self.set.iter().map(|(name, _)| canonical(name)).collect();
         let (consent, to) = self.consent()?;
         let store = Store::new(&to.home.open()?);
         let approval = named(&store, &to.id)?;
+        must_get(&approval, &set)?;
         if asks && approval.state() == State::Pending {
             show_changes(&store, &approval, &consent, console);
             if word(console, "let it run? type `yes`: ") != "yes" {
@@ -216,10 +218,37 @@ pub(super) fn word(console: &mut Console<'_>, question: &str) -> String {
     String::from_utf8_lossy(answer.trim_ascii()).into_owned()
 }
 
+/// Refuses the name of an argument that the call does not get. One that is not shown may be meant where that cannot be known.
+fn must_get(approval: &Approval, names: &[String]) -> Result<(), Failure> {
+    let request = approval.request();
+    let all = request.arguments.as_ref().and_then(Json::as_object);
+    if all.is_none() && request.hidden > 0 {
+        return Ok(());
+    }
+    let gets = |name: &str| all.map_or_else(|| request.shown.contains_key(name), |all| all.contains_key(name));
+    let Some(unknown) = names.iter().find(|name| !gets(name)) else { return Ok(()) };
+    let quoted = |name: &String| format!("`{}`", Plain::line(name.strip_prefix('$').unwrap_or(name)));
+    let mut listed = request.shown.keys().map(quoted).collect::<Vec<_>>().join(", ");
+    match request.hidden {
+        0 if listed.is_empty() => listed.push_str("none"),
+        0 => {}
+        hidden if listed.is_empty() => listed.push_str(&format!("{hidden} that are not shown")),
+        hidden => listed.push_str(&format!(" and {hidden} that are not shown")),
+    }
+    let tool = Plain::line(&request.call.tool);
+    Err(Failure::usage(format!(
+        "`{tool}` gets no argument {}: it gets {listed}; nothing was answered",
+        quoted(unknown)
+    )))
+}
+
 fn pointer(name: &str) -> String {
-    // a key that begins with `$` has one more in canonical form
-    let escaped = if name.starts_with('$') { format!("${name}") } else { name.to_owned() };
-    format!("/{}", escaped.replace('~', "~0").replace('/', "~1"))
+    format!("/{}", canonical(name).replace('~', "~0").replace('/', "~1"))
+}
+
+/// A key as it stands in canonical form: one that begins with `$` has one more.
+fn canonical(name: &str) -> String {
+    if name.starts_with('$') { format!("${name}") } else { name.to_owned() }
 }
 
 fn assignment(text: &str) -> Result<(String, Json), String> {
