@@ -47,6 +47,7 @@ fn request(requirements: Vec<Requirement>, requester: Option<Person>) -> Request
         time: at(START),
         expires: at(EXPIRES),
         asker: Id([5; 16]),
+        redact: Vec::new(),
         arguments: None,
     }
 }

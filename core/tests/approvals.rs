@@ -486,6 +486,27 @@ fn whoever_takes_a_question_up_is_told_the_time_that_is_left() {
 }
 
 #[test]
+fn notes_are_recorded_without_what_the_policy_redacts() {
+    let home = tempfile::tempdir().unwrap();
+    let guard = start(home.path());
+    let asking = ask(&guard, &args(400.0, "r"), &context());
+    asking.answer(person("ann"), Answer::No, Some(Arc::from("ask bob@example.com first")));
+    assert!(asking.waiting().wait(LONG));
+    let refusal = refusal(asking.resume(Ok(&args(400.0, "r"))));
+    assert_eq!(refusal.decision.detail.as_deref(), Some("ask [email] first"), "the agent is told no more");
+    guard.close(LONG).unwrap();
+    for file in walked(home.path()) {
+        assert!(!String::from_utf8_lossy(&std::fs::read(&file).unwrap()).contains("bob@"), "{}", file.display());
+    }
+}
+
+/// Every file of the home.
+fn walked(directory: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walked(&path) } else { vec![path] }).collect()
+}
+
+#[test]
 fn what_has_no_value_cannot_be_agreed_to() {
     let home = tempfile::tempdir().unwrap();
     let guard = start(home.path());

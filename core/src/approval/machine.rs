@@ -10,6 +10,7 @@ use super::request::{ApprovalId, Request, Requirement};
 use crate::clock::UnixNanos;
 use crate::error::{Error, ErrorCode};
 use crate::ledger::record::scalar::{Id, Time};
+use crate::redact::Redaction;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -87,13 +88,16 @@ impl Approval {
         Ok(approval)
     }
 
-    /// Takes an event, or refuses it and stays as it was.
+    /// Takes an event, or refuses it and stays as it was. A note is kept without what the policy redacts.
     ///
     /// # Errors
     /// [`ErrorCode::ApprovalDecided`] where it is no longer pending, [`ErrorCode::ApprovalExpired`] where its time has run
     /// out, [`ErrorCode::ApprovalNotEntitled`] for a yes that no requirement counts, [`ErrorCode::ApprovalClaimed`] for a
     /// second claim, [`ErrorCode::ApprovalInvalid`] for a grant that cannot be given or is used up.
-    pub fn apply(&mut self, event: Event) -> Result<(), Error> {
+    pub fn apply(&mut self, mut event: Event) -> Result<(), Error> {
+        if let Event::Answered { note: Some(note), .. } = &mut event {
+            *note = Arc::from(Redaction::new(&[], &self.request.redact).text(note));
+        }
         match &event {
             Event::Answered { time, by, answer, .. } => self.answer(time.0, by, answer)?,
             Event::Expired { time } => {

@@ -2,6 +2,7 @@
 
 use super::person::{Approver, Person};
 use crate::ledger::record::scalar::{Hash, Id, Time};
+use crate::redact::Detector;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -116,7 +117,11 @@ pub struct Request {
     pub expires: Time,
     /// The stream of the process that waits; another one resumes it once that is dead.
     pub asker: Id,
-    /// All arguments in canonical form, for a call that a later process may have to run by itself; gone once it ran.
+    /// What the policy redacts in texts, and so in the notes of those who answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redact: Vec<Detector>,
+    /// All arguments in canonical form, for a call that a later process may have to run by itself; gone once it ran, or none may
+    /// run it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Json>,
 }

@@ -111,6 +111,7 @@ impl Guard {
             requirements: terms.requirements,
             shown: shown.clone(),
             hidden,
+            redact: tool.plan().redaction().detectors().collect(),
             arguments: if kept { serde_json::from_slice(canonical).ok() } else { None },
         };
         let canonical: Arc<[u8]> = Arc::from(canonical);

@@ -63,6 +63,18 @@ impl Redaction {
         }
     }
 
+    /// `text` with what is found in it replaced by the names of its detectors in brackets, as within a recorded value.
+    #[must_use]
+    pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let hits = self.detectors.find(text);
+        if hits.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(write::replaced(text, &hits)) }
+    }
+
+    /// Its detectors, in the order of their names.
+    pub fn detectors(&self) -> impl Iterator<Item = Detector> {
+        self.detectors.iter()
+    }
+
     /// Whether a key is to be redacted, or there are bytes, whose canonical text hides what is in them.
     fn must_walk(&self, value: &Value<'_>) -> bool {
         match value {

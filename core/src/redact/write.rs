@@ -89,24 +89,13 @@ impl Writer<'_> {
 
     fn text(&mut self, text: &str) {
         let hits = self.detectors.find(text);
-        let mut rest = String::with_capacity(text.len());
-        let mut end = 0;
-        for (range, by) in &hits {
-            rest.push_str(text.get(end..range.start).unwrap_or_default());
-            let names: Vec<_> = by.iter().map(Detector::as_str).collect();
-            rest.push('[');
-            rest.push_str(&names.join(","));
-            rest.push(']');
-            end = range.end;
-        }
-        rest.push_str(text.get(end..).unwrap_or_default());
         let whole = matches!(hits.as_slice(), [(range, _)] if *range == (0..text.len()));
         if hits.is_empty() {
             write_string(text, self.out);
         } else if whole {
             self.whole(all(&hits));
         } else {
-            self.tag(all(&hits).iter().map(Detector::as_str), Some(&rest));
+            self.tag(all(&hits).iter().map(Detector::as_str), Some(&replaced(text, &hits)));
         }
     }
 
@@ -151,6 +140,22 @@ impl Writer<'_> {
             self.out.push(b',');
         }
     }
+}
+
+/// `text` with the names of who found it in the place of each hit.
+pub(super) fn replaced(text: &str, hits: &[(std::ops::Range<usize>, Detectors)]) -> String {
+    let mut rest = String::with_capacity(text.len());
+    let mut end = 0;
+    for (range, by) in hits {
+        rest.push_str(text.get(end..range.start).unwrap_or_default());
+        let names: Vec<_> = by.iter().map(Detector::as_str).collect();
+        rest.push('[');
+        rest.push_str(&names.join(","));
+        rest.push(']');
+        end = range.end;
+    }
+    rest.push_str(text.get(end..).unwrap_or_default());
+    rest
 }
 
 fn all(hits: &[(std::ops::Range<usize>, Detectors)]) -> Detectors {

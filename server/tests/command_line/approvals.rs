@@ -54,6 +54,7 @@ fn request(nth: u8) -> Request {
         time: Time(UnixNanos(now.0 - MINUTE + i64::from(nth))),
         expires: Time(UnixNanos(now.0 + 10 * MINUTE)),
         asker: Id([3; 16]),
+        redact: Vec::new(),
         arguments: None,
     }
 }
