@@ -110,9 +110,8 @@ pub(crate) fn ended<'py>(py: Python<'py>, settled: &Settled, canonical: &[u8]) -
     else {
         return Ok(None);
     };
-    let consent = approval.consent();
-    let edited = consent.and_then(|consent| consent.edit.as_ref()).and_then(|edit| edit.apply(canonical).ok());
-    let grant = consent.and_then(|consent| consent.grant.as_ref()).and_then(|grant| serde_json::to_string(grant).ok());
+    let edited = approval.edit().and_then(|edit| edit.apply(canonical).ok());
+    let grant = approval.granted().and_then(|granted| serde_json::to_string(&granted.as_one()).ok());
     let answered = approval.last_answer();
     let all = PyDict::new(py);
     all.set_item("state", approval.state().as_str())?;

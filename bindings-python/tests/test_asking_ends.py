@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -55,12 +56,12 @@ def program(how: str, approver: Any, home: Path) -> Iterator[Program]:
     cs.close()
 
 
-def terminal(home: Path, *words: str) -> str:
+def terminal(home: Path, *words: str, refused: bool = False) -> str:
     """What `counterseal approvals` says in another terminal."""
     command = [sys.executable, "-m", "counterseal", "approvals", *words, "--home", str(home)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert done.returncode == (2 if refused else 0), done.stderr
+    return done.stderr if refused else done.stdout
 
 
 def ended_by(running: Program, how: str, asked: threading.Event) -> threading.Thread:
@@ -262,3 +263,41 @@ def test_the_time_that_an_approver_is_told_is_what_is_left() -> None:
         test.advance(120)
         assert tool(400.0)[0] == 400.0
         assert told == [timedelta(minutes=10), timedelta(minutes=8)]
+
+
+def test_two_grants_are_agreed_to_as_far_as_both_go(home: Path) -> None:
+    rule: dict[str, Any] = {**POLICY["rules"][0], "approval": {"quorum": 2}}
+    asked: list[float] = []
+
+    def approver(call: cs.ApprovalCall) -> cs.Approved:
+        asked.append(call.arguments["amount"])
+        grant = cs.Grant(when="double(args.amount) < 500.0", until=timedelta(hours=1))
+        return cs.Approved(by="ann", grant=grant, note="as bob@example.com said")
+
+    cs.configure(policy={**POLICY, "rules": [rule], "redact": {"detect": ["email"]}}, home=home, approver=approver)
+    tool = cs.guard_tool("refund", refund)
+
+    def second() -> None:
+        (question,) = until(lambda: [one for one in open_questions(home) if one["events"]])
+        id = question["request"]["id"]
+        refused = terminal(home, "approve", id, "--yes", "--set", "amuont=80", refused=True)
+        assert "`refund` gets no argument `amuont`: it gets `amount`, `request_id`" in refused
+        assert open_questions(home) == [question], "nothing was changed"
+        terminal(home, "approve", id, "--yes", "--grant-minutes", "9", "--grant-when", "double(args.amount) > 200.0")
+
+    with cs.session("conv"):
+        answering = threading.Thread(target=second)
+        answering.start()
+        assert tool(400.0)[0] == 400.0
+        answering.join(PATIENCE)
+        assert [tool(300.0)[0], tool(450.0)[0]] == [300.0, 450.0]
+        assert asked == [400], "both agreed to these"
+    (question,) = open_questions(home)
+    shown = terminal(home, "show", question["request"]["id"])
+    assert "granted     like calls, until 2" in shown
+    joined = re.sub("\n *[|] ", "", shown)
+    assert "where (double(args.amount) < 500.0) && (double(args.amount) > 200.0) (used 2 times)" in joined
+    assert "as [email] said" in joined
+    cs.flush()
+    for file in home.rglob("*"):
+        assert not file.is_file() or b"bob@" not in file.read_bytes(), file

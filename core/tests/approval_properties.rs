@@ -95,15 +95,20 @@ fn event() -> impl Strategy<Value = Event> {
 /// Whether the yeses before `decided` meet every requirement: counted here from the events alone.
 fn met(approval: &Approval) -> bool {
     let request = approval.request();
-    let consent = approval.consent().unwrap();
-    let mut last: BTreeMap<&str, &Person> = BTreeMap::new();
+    let mut said: BTreeMap<&str, (&Person, &Consent)> = BTreeMap::new();
+    let mut agreed = None;
     for event in approval.events() {
-        if let Event::Answered { by, answer: Answer::Yes(said), .. } = event
-            && said == consent
-        {
-            last.insert(&by.id, by);
+        if let Event::Answered { by, answer: Answer::Yes(consent), .. } = event {
+            said.insert(&by.id, (by, consent));
+            agreed = Some(consent.edit.as_ref());
         }
     }
+    assert_eq!(approval.edit(), agreed.unwrap());
+    let last: BTreeMap<&str, &Person> = said
+        .iter()
+        .filter(|(_, (_, consent))| consent.edit == agreed.unwrap().cloned())
+        .map(|(id, (by, _))| (*id, *by))
+        .collect();
     request.requirements.iter().all(|requirement| {
         let counted = last.values().filter(|person| {
             let listed = requirement.approvers.is_empty()
@@ -146,8 +151,10 @@ proptest! {
                         }
                         Event::Used { time, .. } => {
                             uses += 1;
-                            let grant = before.consent().unwrap().grant.as_ref().unwrap();
-                            prop_assert!(uses <= grant.count.unwrap() && time < grant.until.unwrap());
+                            let yeses = before.answers().filter_map(|(_, answer, _)| answer.consent());
+                            for grant in yeses.map(|consent| consent.grant.as_ref().unwrap()) {
+                                prop_assert!(uses <= grant.count.unwrap() && time < grant.until.unwrap());
+                            }
                         }
                         Event::Answered { time, ref answer, .. } => {
                             prop_assert_eq!(before.state(), State::Pending);

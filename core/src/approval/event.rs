@@ -7,7 +7,7 @@ use crate::ledger::record::scalar::{Id, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// What a yes says besides yes. Yeses count together only where they say the same.
+/// What a yes says besides yes. Yeses count together only where they change the call alike.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Consent {
@@ -27,6 +27,17 @@ pub enum Answer {
     Yes(Consent),
     /// It may not.
     No,
+}
+
+impl Answer {
+    /// What a yes says besides yes.
+    #[must_use]
+    pub const fn consent(&self) -> Option<&Consent> {
+        match self {
+            Self::Yes(consent) => Some(consent),
+            Self::No => None,
+        }
+    }
 }
 
 /// What happens to an approval. Refused where its state does not take it.

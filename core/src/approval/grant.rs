@@ -1,9 +1,10 @@
-//! What an approver adds to a yes: like calls that need no asking.
+//! What approvers add to their yes: like calls that need no asking.
 
+use crate::clock::UnixNanos;
 use crate::condition::{Condition as _, Declared, Facts, Lists, Outcome, compile};
 use crate::error::{Error, ErrorCode};
 use crate::ledger::record::scalar::Time;
-use crate::value::Value;
+use crate::value::{self, Value};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -40,16 +41,78 @@ impl Grant {
         }
     }
 
-    /// Whether its condition holds for these arguments; one that fails does not. Without one, the caller compares the binding.
-    #[must_use]
-    pub fn admits(&self, args: &Value<'_>) -> bool {
-        let Some(source) = &self.when else { return true };
+    /// Whether it is for these arguments; where its condition fails it is not.
+    fn admits(&self, same: bool, args: &Value<'_>) -> bool {
+        let Some(source) = &self.when else { return same };
         self.compiled(source).is_ok_and(|condition| matches!(condition.evaluate(&Facts::of_call(args)), Outcome::True))
     }
 
     fn compiled(&self, source: &str) -> Result<crate::condition::Compiled, Error> {
         compile(source, &Declared { arguments: None, lists: &Lists::default() })
             .map_err(|error| invalid(format!("the grant's condition `{source}` cannot be used: {}", error.message)))
+    }
+}
+
+/// What everybody whose yes counted granted: each of them has to agree to a like call, so that the fewest calls, the earliest end
+/// and what all conditions admit was agreed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted<'a>(Vec<&'a Grant>);
+
+impl<'a> Granted<'a> {
+    /// What these grants grant together; `None` where there are none.
+    #[must_use]
+    pub fn new(each: Vec<&'a Grant>) -> Option<Self> {
+        (!each.is_empty()).then_some(Self(each))
+    }
+
+    /// How many calls.
+    #[must_use]
+    pub fn count(&self) -> Option<u32> {
+        self.0.iter().filter_map(|grant| grant.count).min()
+    }
+
+    /// Until when.
+    #[must_use]
+    pub fn until(&self) -> Option<Time> {
+        self.0.iter().filter_map(|grant| grant.until).min()
+    }
+
+    /// The conditions that all have to hold, each once.
+    #[must_use]
+    pub fn conditions(&self) -> Vec<&'a str> {
+        let mut all: Vec<&str> = self.0.iter().filter_map(|grant| grant.when.as_deref()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Whether the bound arguments have to be the same.
+    #[must_use]
+    pub fn is_for_same_arguments(&self) -> bool {
+        self.0.iter().any(|grant| grant.when.is_none())
+    }
+
+    /// Whether it lets another call run, after `used` of them.
+    #[must_use]
+    pub fn lasts(&self, used: u32, now: UnixNanos) -> bool {
+        self.count().is_none_or(|count| used < count) && self.until().is_none_or(|until| now < until.0)
+    }
+
+    /// Whether it is for a call with these canonical arguments; `same`: those that are bound are the same.
+    #[must_use]
+    pub fn admits(&self, same: bool, canonical: &[u8]) -> bool {
+        value::decode(canonical).is_ok_and(|args| self.0.iter().all(|grant| grant.admits(same, &args)))
+    }
+
+    /// As one grant: the conditions joined. Where one of several has none, the bound arguments have to be the same too.
+    #[must_use]
+    pub fn as_one(&self) -> Grant {
+        let when = match self.conditions().as_slice() {
+            [] => None,
+            [one] => Some(Arc::from(*one)),
+            several => Some(Arc::from(several.iter().map(|one| format!("({one})")).collect::<Vec<_>>().join(" && "))),
+        };
+        Grant { when, count: self.count(), until: self.until() }
     }
 }
 

@@ -3,8 +3,9 @@
 //! Invariants, each a property test: a state other than `pending` never changes; `approved` is reached only by a yes that
 //! meets every requirement, before its time ran out; one yes permits one run; what was folded once folds the same again.
 
-use super::event::{Answer, Consent, Event};
-use super::grant::Grant;
+use super::edit::Edit;
+use super::event::{Answer, Event};
+use super::grant::Granted;
 use super::person::Person;
 use super::request::{ApprovalId, Request, Requirement};
 use crate::clock::UnixNanos;
@@ -140,7 +141,7 @@ impl Approval {
                 self.request.arguments = None;
             }
             Event::Used { time, .. } => {
-                if !self.grants(time.0) {
+                if self.grant(time.0).is_none() {
                     return Err(self.error(ErrorCode::ApprovalInvalid, "grants nothing, or no longer"));
                 }
                 self.used = self.used.saturating_add(1);
@@ -223,31 +224,38 @@ impl Approval {
         self.request.requirements.iter().any(|requirement| requirement.counts(person, requester))
     }
 
-    /// The answers that still count: of each person the last, and of the yeses only those that say what the last one says.
+    /// The answers that still count: of each person the last, and of the yeses only those that change the call as the last does.
     pub fn answers(&self) -> impl Iterator<Item = (&Person, &Answer, Option<&Arc<str>>)> {
         let mut seen = BTreeSet::new();
-        let mut said: Option<&Consent> = None;
+        let mut change: Option<Option<&Edit>> = None;
         self.events.iter().rev().filter_map(move |event| {
             let Event::Answered { by, answer, note, .. } = event else { return None };
+            if !seen.insert(&by.id) {
+                return None;
+            }
             if let Answer::Yes(consent) = answer
-                && *said.get_or_insert(consent) != consent
+                && *change.get_or_insert(consent.edit.as_ref()) != consent.edit.as_ref()
             {
                 return None;
             }
-            seen.insert(&by.id).then_some((by, answer, note.as_ref()))
+            Some((by, answer, note.as_ref()))
         })
     }
 
-    /// What the yes says besides yes; `None` unless it is approved.
+    /// The other arguments that were agreed to; `None` unless it is approved, and where they are the agent's.
     #[must_use]
-    pub fn consent(&self) -> Option<&Consent> {
-        if self.state != State::Approved {
-            return None;
-        }
-        self.events.iter().rev().find_map(|event| match event {
-            Event::Answered { answer: Answer::Yes(consent), .. } => Some(consent),
-            _ => None,
-        })
+    pub fn edit(&self) -> Option<&Edit> {
+        let agreed = || self.answers().find_map(|(_, answer, _)| answer.consent());
+        if self.state == State::Approved { agreed()?.edit.as_ref() } else { None }
+    }
+
+    /// What was granted with it, by everybody whose yes counted; `None` unless it is approved, and where one of them granted
+    /// nothing.
+    #[must_use]
+    pub fn granted(&self) -> Option<Granted<'_>> {
+        let each =
+            || self.answers().filter_map(|(_, answer, _)| answer.consent()).map(|consent| consent.grant.as_ref());
+        if self.state == State::Approved { each().collect::<Option<Vec<_>>>().and_then(Granted::new) } else { None }
     }
 
     /// The last answer: who, and what the person added.
@@ -277,18 +285,16 @@ impl Approval {
         requirement.quorum.saturating_sub(u32::try_from(counted).unwrap_or(u32::MAX))
     }
 
-    /// Its grant and how often it was used, as long as it grants anything.
+    /// What was granted, as long as it lets another call run.
     #[must_use]
-    pub fn grant(&self, now: UnixNanos) -> Option<(&Grant, u32)> {
-        let grant = self.consent()?.grant.as_ref()?;
-        self.grants(now).then_some((grant, self.used))
+    pub fn grant(&self, now: UnixNanos) -> Option<Granted<'_>> {
+        self.granted().filter(|granted| granted.lasts(self.used, now))
     }
 
-    fn grants(&self, now: UnixNanos) -> bool {
-        let grant = self.consent().and_then(|consent| consent.grant.as_ref());
-        grant.is_some_and(|grant| {
-            grant.count.is_none_or(|count| self.used < count) && grant.until.is_none_or(|until| now < until.0)
-        })
+    /// How many calls it let run by its grant.
+    #[must_use]
+    pub const fn used(&self) -> u32 {
+        self.used
     }
 
     fn answer(&mut self, now: UnixNanos, by: &Person, answer: &Answer) -> Result<(), Error> {

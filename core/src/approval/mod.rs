@@ -20,7 +20,7 @@ mod terms;
 pub use binding::{Binding, has_opaque};
 pub use edit::Edit;
 pub use event::{Answer, Consent, Event};
-pub use grant::Grant;
+pub use grant::{Grant, Granted};
 pub use machine::{Approval, State};
 pub use person::{Approver, Person};
 pub use request::{ApprovalId, Call, Request, Requirement, Shown};

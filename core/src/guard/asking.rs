@@ -288,7 +288,7 @@ impl Asking {
                 Some(Settled::Over(approval)) => return refuse(Ended::of(&approval), Some(&approval)),
                 Some(Settled::Granted(approval)) => (approval, None),
                 Some(Settled::Approved(approval)) => {
-                    let edit = approval.consent().and_then(|consent| consent.edit.clone());
+                    let edit = approval.edit().cloned();
                     (approval, edit)
                 }
             };

@@ -12,7 +12,6 @@ use crate::error::{Error, ErrorCode};
 use crate::ledger::lock::FileLock;
 use crate::ledger::record::scalar::{Id, Time};
 use crate::ledger::{Entropy, StreamId};
-use crate::value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
@@ -189,10 +188,9 @@ impl Watch {
             let met = || wanted.requirements.iter().all(|requirement| approval.meets(requirement, requester));
             alike
                 && met()
-                && approval.grant(now).is_some_and(|(grant, _)| match &grant.when {
-                    None => given.binding == wanted.binding,
-                    Some(_) => value::decode(&question.canonical).is_ok_and(|args| grant.admits(&args)),
-                })
+                && approval
+                    .grant(now)
+                    .is_some_and(|granted| granted.admits(given.binding == wanted.binding, &question.canonical))
         });
         found.cloned()
     }

@@ -198,8 +198,7 @@ fn show_changes(store: &Store, approval: &Approval, consent: &Consent, console: 
             console.line(format_args!("  you change  {}", Plain::line(&edit.to_json().to_string())));
         }
         if let Some(grant) = &consent.grant {
-            let text = serde_json::to_string(grant).unwrap_or_default();
-            console.line(format_args!("  you grant   {}", Plain::line(&text)));
+            console.line(format_args!("  you grant   {}", Plain::line(&shown::granted(grant))));
         }
         console.flush();
     }

@@ -33,6 +33,8 @@ pub(super) struct Document {
     requirements: Vec<Requirement>,
     missing: Vec<u32>,
     used: bool,
+    grant: Option<Grant>,
+    grant_used: u32,
     answers: Vec<Given>,
 }
 
@@ -79,6 +81,8 @@ impl Document {
             requirements: request.requirements.clone(),
             missing: approval.missing(),
             used: approval.is_claimed(),
+            grant: approval.granted().map(|granted| granted.as_one()),
+            grant_used: approval.used(),
             answers: answers.collect(),
         }
     }
@@ -165,7 +169,38 @@ pub(super) fn print(store: &Store, approval: &Approval, now: UnixNanos, console:
         if let Answer::Yes(Consent { edit: Some(edit), .. }) = answer {
             row(console, "change", &edit.to_json().to_string());
         }
+        if let Some(grant) = answer.consent().and_then(|consent| consent.grant.as_ref()) {
+            row(console, "grants", &granted(grant));
+        }
     }
+    if let Some(agreed) = approval.granted() {
+        let state = match (agreed.lasts(approval.used(), now), approval.used()) {
+            (true, 0) => "not used yet".to_owned(),
+            (true, used) => format!("used {used} times"),
+            (false, used) => format!("over, used {used} times"),
+        };
+        row(console, "granted", &format!("{} ({state})", granted(&agreed.as_one())));
+        if agreed.is_for_same_arguments() && !agreed.conditions().is_empty() {
+            row(console, "", "and with the same bound arguments");
+        }
+    }
+}
+
+/// Which calls a grant lets run.
+pub(super) fn granted(grant: &Grant) -> String {
+    let mut text = match grant.count {
+        None => "like calls".to_owned(),
+        Some(1) => "1 like call".to_owned(),
+        Some(count) => format!("{count} like calls"),
+    };
+    if let Some(until) = grant.until {
+        text.push_str(&format!(", until {until}"));
+    }
+    text.push_str(&match &grant.when {
+        None => ", with the same bound arguments".to_owned(),
+        Some(when) => format!(", where {when}"),
+    });
+    text
 }
 
 fn row(console: &mut Console<'_>, name: &str, text: &str) {
