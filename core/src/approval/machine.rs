@@ -157,6 +157,12 @@ impl Approval {
         (self.state == State::Pending && self.is_over(now)).then_some(Event::Expired { time: Time(now) })
     }
 
+    /// Whether its time ran out unseen, or that of a yes that no call came for, so that arguments are kept for nothing.
+    #[must_use]
+    pub fn is_overdue(&self, now: UnixNanos) -> bool {
+        self.due(now).is_some() || (self.request.arguments.is_some() && !self.can_be_taken(now))
+    }
+
     /// What was asked.
     #[must_use]
     pub const fn request(&self) -> &Request {
@@ -324,9 +330,13 @@ impl Approval {
         Ok(())
     }
 
-    const fn end(&mut self, state: State, now: UnixNanos) {
+    fn end(&mut self, state: State, now: UnixNanos) {
         self.state = state;
         self.decided_at = Some(now);
+        if matches!(state, State::Expired | State::Cancelled) {
+            // no process runs the call by it any more
+            self.request.arguments = None;
+        }
     }
 
     fn is_over(&self, now: UnixNanos) -> bool {

@@ -6,7 +6,7 @@ use super::request::{ApprovalId, Request};
 use crate::clock::UnixNanos;
 use crate::error::{Error, ErrorCode};
 use crate::ledger::lock::FileLock;
-use crate::ledger::record::scalar::Id;
+use crate::ledger::record::scalar::{Id, Time};
 use crate::ledger::{ActionId, ApprovalChange, Entropy, Home, Part, StreamId, files};
 use crate::value::{self, Value};
 use serde::{Deserialize, Serialize};
@@ -117,6 +117,27 @@ impl Store {
         })
     }
 
+    /// Ends what ran out while nobody was there to see it; `record` puts that on record before it counts.
+    ///
+    /// # Errors
+    /// As [`Store::ids`], [`Store::lock`] and [`Locked::end_overdue`]. One that cannot be read stays for people to look at.
+    pub fn end_overdue(
+        &self,
+        now: UnixNanos,
+        record: &mut dyn FnMut(&Locked<'_>, &Approval) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut overdue = self.ids()?;
+        overdue.retain(|id| self.read(*id).ok().flatten().is_some_and(|approval| approval.is_overdue(now)));
+        if overdue.is_empty() {
+            return Ok(());
+        }
+        let locked = self.lock()?;
+        for id in overdue {
+            locked.end_overdue(id, now, &mut |ended| record(&locked, ended))?;
+        }
+        Ok(())
+    }
+
     /// Whether a living process waits for its answer; one that cannot be asked does.
     #[must_use]
     pub fn is_waited_for(&self, approval: &Approval) -> bool {
@@ -207,6 +228,30 @@ impl Locked<'_> {
         }
     }
 
+    /// Ends the approval called `id` where that is overdue, without the arguments that were kept for its call. The end of a question
+    /// is put on record first; a yes that no call came for is on record already. `None` where nothing was overdue.
+    ///
+    /// # Errors
+    /// Those of `record`, of [`Store::read`] and of writing.
+    pub fn end_overdue(
+        &self,
+        id: ApprovalId,
+        now: UnixNanos,
+        record: &mut dyn FnMut(&Approval) -> Result<(), Error>,
+    ) -> Result<Option<Approval>, Error> {
+        let Some(mut approval) = self.store.read(id)?.filter(|approval| approval.is_overdue(now)) else {
+            return Ok(None);
+        };
+        if let Some(due) = approval.due(now) {
+            approval.apply(due)?;
+            record(&approval)?;
+        } else {
+            approval.apply(Event::Delivered { time: Time(now) })?;
+        }
+        self.write(&approval, false)?;
+        Ok(Some(approval))
+    }
+
     /// What a command does: applies an event to the approval called `id`, records it in a stream of its own, and keeps it.
     /// The record is on the disk first: killed in between, a yes stands in the ledger and has no effect.
     ///
@@ -231,7 +276,11 @@ impl Locked<'_> {
         Ok(approval)
     }
 
-    fn record(
+    /// Records the last thing that happened to an approval, in a stream of its own.
+    ///
+    /// # Errors
+    /// Where the home's ledger cannot be written.
+    pub fn record(
         &self,
         approval: &Approval,
         time: UnixNanos,
@@ -248,7 +297,7 @@ impl Locked<'_> {
 }
 
 /// Lends the record of the last thing that happened to an approval.
-pub(super) fn with_change<R>(approval: &Approval, use_it: impl FnOnce(&ApprovalChange<'_>) -> R) -> R {
+pub(crate) fn with_change<R>(approval: &Approval, use_it: impl FnOnce(&ApprovalChange<'_>) -> R) -> R {
     let id = approval.id().to_string();
     let said = match approval.events().last() {
         Some(Event::Answered { by, note, .. }) => Some((by, note.as_deref())),

@@ -1,7 +1,7 @@
 //! Calls whose question was left by a process that is gone, for the program to take up and run.
 
 use super::Guard;
-use crate::approval::store::Store;
+use crate::approval::store::{Store, with_change};
 use crate::approval::{Approval, ApprovalId, Event};
 use crate::error::Error;
 use crate::ledger::StreamId;
@@ -9,12 +9,14 @@ use crate::ledger::record::scalar::{Id, Time};
 
 impl Guard {
     /// The calls that people are or were asked about, that can still run by that question, whose arguments are kept, of this
-    /// guard's agent, and that nobody alive waits for: the oldest first.
+    /// guard's agent, and that nobody alive waits for: the oldest first. What ran out meanwhile is ended.
     ///
     /// # Errors
-    /// As [`Store::ids`], and where this process cannot have a stream.
+    /// As [`Store::end_overdue`], and where this process cannot have a stream.
     pub fn left_calls(&self) -> Result<Vec<Approval>, Error> {
         let (store, own) = (self.desk.store(), self.ledger.stream()?);
+        let now = self.clock.now();
+        store.end_overdue(now, &mut |_, ended| with_change(ended, |change| self.ledger.approval(now, change)))?;
         let mut left = Vec::new();
         for id in store.ids()? {
             // one that cannot be read stays for people to look at

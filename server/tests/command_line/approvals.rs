@@ -216,3 +216,20 @@ fn watching_shows_each_question_once() {
     let ran = approvals(directory.path(), &["watch", "--seconds", "0"]);
     assert_eq!(ran.stdout.matches("May `issue_refund` run?").count(), 2, "{ran:#?}");
 }
+
+#[test]
+fn what_ran_out_unseen_is_ended_and_recorded_and_keeps_no_arguments() {
+    let directory = tempfile::tempdir().unwrap();
+    let over = |_: u8, request: &mut Request| {
+        request.expires = request.time;
+        request.arguments = Some(json!({"amount": 400, "note": "hunter2"}));
+    };
+    made(directory.path(), over, 1);
+    assert_eq!(approvals(directory.path(), &["list"]).stdout, "nothing waits for an answer\n");
+    let file =
+        std::fs::read_to_string(directory.path().join("home/approvals").join(format!("{}.json", "11".repeat(16))));
+    assert!(!file.unwrap().contains("hunter2"));
+    let records = run(directory.path(), &["ledger", "tail", "--kind", "approval", "--json"]).json();
+    assert_eq!(records["records"][0]["record"]["state"], "expired");
+    assert_eq!(run(directory.path(), &["ledger", "verify", "--deep"]).code, 0);
+}

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorCode};
 use crate::ledger::lock::FileLock;
 use crate::ledger::record::scalar::{Id, Time};
 use crate::ledger::{Entropy, StreamId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -82,9 +82,12 @@ impl Watch {
         }
         let locked = store.lock()?;
         self.known.refresh(&store, now)?;
+        if !commands.is_empty() {
+            self.end_overdue(&locked, office, now)?;
+        }
         if !self.tidy {
             self.tidy = true;
-            self.tidy_up(&locked, office, now)?;
+            self.tidy_up(&locked, now)?;
         }
         for command in commands {
             self.take(&locked, office, command, now);
@@ -312,18 +315,22 @@ impl Watch {
         }
     }
 
-    /// Ends what ran out while no process was there to see it, and takes away what is long over.
-    fn tidy_up(&mut self, locked: &Locked<'_>, office: &dyn Office, now: UnixNanos) -> Result<(), Error> {
-        let over: BTreeSet<ApprovalId> =
-            self.known.iter().filter(|one| one.due(now).is_some()).map(Approval::id).collect();
-        for id in over {
-            let mut approval = self.store.find(id)?;
-            if let Some(due) = approval.due(now) {
-                approval.apply(due)?;
-                with_change(&approval, |change| office.record(now, change))?;
-                self.write(locked, &approval, false, now)?;
+    /// Ends what ran out while no process was there to see it.
+    fn end_overdue(&mut self, locked: &Locked<'_>, office: &dyn Office, now: UnixNanos) -> Result<(), Error> {
+        // those that somebody here waits for are told of it
+        let unseen = |one: &&Approval| one.is_overdue(now) && !self.waiting.contains_key(&one.id());
+        let overdue: Vec<ApprovalId> = self.known.iter().filter(unseen).map(Approval::id).collect();
+        for id in overdue {
+            let mut record = |ended: &Approval| with_change(ended, |change| office.record(now, change));
+            if let Some(ended) = locked.end_overdue(id, now, &mut record)? {
+                self.known.wrote(&self.store, &ended, now);
             }
         }
+        Ok(())
+    }
+
+    /// Takes away what is long over.
+    fn tidy_up(&mut self, locked: &Locked<'_>, now: UnixNanos) -> Result<(), Error> {
         for id in self.store.ids()? {
             // one that cannot be read stays for people to look at
             if self.store.read(id).ok().flatten().is_some_and(|approval| is_outdated(&approval, now)) {

@@ -1,6 +1,6 @@
 //! `counterseal approvals list`: what waits for an answer.
 
-use super::{now, shown};
+use super::{end_overdue, now, shown};
 use crate::console::{Console, Tone};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -33,6 +33,9 @@ impl List {
         let store = Store::new(&self.home.open()?);
         let now = now();
         let (mut found, mut unreadable) = (Vec::new(), Vec::new());
+        if let Err(error) = end_overdue(&store) {
+            unreadable.push(error.message().to_owned());
+        }
         for id in store.ids()? {
             match store.read(id) {
                 Ok(Some(approval)) if self.all || shown::state(&approval, now) == "pending" => found.push(approval),

@@ -48,6 +48,12 @@ impl Approvals {
     }
 }
 
+/// Ends what ran out while nobody was there to see it.
+fn end_overdue(store: &Store) -> Result<(), Error> {
+    let now = now();
+    store.end_overdue(now, &mut |locked, ended| locked.record(ended, now, &mut |_| Ok(())))
+}
+
 fn now() -> UnixNanos {
     Clock::System.now()
 }

@@ -1,6 +1,6 @@
 //! `counterseal approvals watch`: shows questions as they come, and asks for the answers on a terminal.
 
-use super::{answer, now, shown};
+use super::{answer, end_overdue, now, shown};
 use crate::console::{Console, Tone};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -33,6 +33,7 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn run(self, console: &mut Console<'_>) -> Result<Exit, Failure> {
         let store = Store::new(&self.home.open()?);
+        end_overdue(&store)?;
         let asks = console.can_ask() && !console.json();
         let began = Instant::now();
         let mut told: BTreeSet<ApprovalId> = BTreeSet::new();

@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod left;
+
 use counterseal::approval::store::Store;
 use counterseal::approval::{Answer, Approval, ApprovalId, Consent, Edit, Event, Grant, Person, State};
 use counterseal::call::{CallContext, PROGRAM_SOURCE, ToolSpec, User};
@@ -223,53 +225,6 @@ fn an_answer_given_while_no_process_lived_is_there_at_once() {
     assert_eq!(refusal.decision.reason.as_deref(), Some("`ann` said no"));
     let anew = ask(&second, &args(500.0, "r"), &context());
     assert!(!ids.contains(&anew.approval().unwrap()), "a no was told once, and a yes used once");
-}
-
-#[test]
-fn a_call_that_its_process_left_is_taken_up_by_one_other() {
-    let home = tempfile::tempdir().unwrap();
-    let kept = |guard: &Arc<Guard>| {
-        let spec = ToolSpec { name: "refund".into(), source: PROGRAM_SOURCE.into(), ..ToolSpec::default() };
-        guard.tool(ToolSpec { keeps_arguments: true, ..spec }).unwrap()
-    };
-    let asked = |guard: &Arc<Guard>, context: &CallContext| {
-        let Admission::Ask(asking) = guard.admit(&kept(guard), Ok(&args(400.0, "r-1")), context) else {
-            panic!("people are to be asked")
-        };
-        assert!(asking.waiting().wait_asked(LONG));
-        *asking
-    };
-    let first = start(home.path());
-    let asking = asked(&first, &context());
-    let (id, action_id) = (asking.approval().unwrap(), asking.action_id());
-    let twice = asked(&first, &context());
-    assert_ne!(twice.approval(), Some(id), "the same call twice is two questions here too");
-    assert!(first.left_calls().unwrap().is_empty(), "whoever asked still waits");
-    first.close(LONG).unwrap();
-    drop((asking, twice));
-
-    let other = of_agent(home.path(), POLICY, Some("other"));
-    assert_eq!((other.left_calls().unwrap().len(), other.take_left(id).unwrap()), (0, false), "another agent's");
-    other.close(LONG).unwrap();
-    let (second, third) = (start(home.path()), start(home.path()));
-    let left = second.left_calls().unwrap();
-    assert_eq!(left.len(), 2);
-    // both were asked at one time of the test's clock
-    let left = left.into_iter().find(|one| one.id() == id).unwrap();
-    let call = &left.request().call;
-    assert_eq!((&*call.tool, &*call.session), ("refund", "s-1"));
-    let canonical = left.request().arguments.as_ref().unwrap().to_string();
-    assert_eq!(canonical, r#"{"amount":400.0,"password":"hunter2-secret","request_id":"r-1"}"#.replace(".0", ""));
-    assert_eq!([second.take_left(id).unwrap(), second.take_left(id).unwrap()], [true, false]);
-    assert_eq!([third.take_left(id).unwrap(), third.left_calls().unwrap().len() == 1], [false, true]);
-    let again = asked(&second, &CallContext { call_id: call.call_id.clone(), ..context() });
-    assert_eq!((again.approval(), again.action_id()), (Some(id), action_id));
-    answer(home.path(), id, "ann", yes());
-    assert!(again.waiting().wait(LONG));
-    run(again.resume(Ok(&args(400.0, "r-1")))).complete(Outcome::Success, &Captured::Nothing);
-    let over = all(home.path()).into_iter().find(|one| one.id() == id).unwrap();
-    assert_eq!(over.request().arguments, None, "kept only until it ran");
-    assert!(over.is_claimed());
 }
 
 #[test]
