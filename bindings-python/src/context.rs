@@ -143,7 +143,7 @@ fn implicit(py: Python<'_>) -> PyResult<arc_swap::Guard<Arc<CallContext>>> {
         return Ok(arc_swap::Guard::from_inner(Arc::clone(context)));
     }
     let id: String = outside::method(py.import("counterseal._contexts")?.as_any(), "process_session", ())?.extract()?;
-    let made = Arc::new(CallContext { session: id.into(), implicit: true, ..unnamed() });
+    let made = Arc::new(CallContext { implicit: true, ..CallContext::new(id) });
     IMPLICIT.store(Some(Arc::clone(&made)));
     Ok(arc_swap::Guard::from_inner(made))
 }
@@ -154,24 +154,9 @@ pub(crate) fn forget_process_session() {
     IMPLICIT.store(None);
 }
 
-fn unnamed() -> CallContext {
-    CallContext {
-        agent: None,
-        user: None,
-        session: Arc::from(""),
-        implicit: true,
-        run: None,
-        parent: None,
-        call_id: None,
-        annotations: None,
-        beginning: None,
-        enforcement: None,
-    }
-}
-
 /// The context of a conversation of which nothing else is known.
 pub(crate) fn of_session(session: &str) -> CallContext {
-    CallContext { session: session.into(), implicit: false, beginning: Some(Arc::default()), ..unnamed() }
+    CallContext { beginning: Some(Arc::default()), ..CallContext::new(session) }
 }
 
 /// How the session called `session` began, where `context` is in it.

@@ -162,3 +162,22 @@ pub struct CallContext {
     /// A mode asked for by the call; it may only tighten.
     pub enforcement: Option<crate::decide::Enforcement>,
 }
+
+impl CallContext {
+    /// A call in `session`, of which nothing else is known.
+    #[must_use]
+    pub fn new(session: impl Into<Arc<str>>) -> Self {
+        Self {
+            agent: None,
+            user: None,
+            session: session.into(),
+            implicit: false,
+            run: None,
+            parent: None,
+            call_id: None,
+            annotations: None,
+            beginning: None,
+            enforcement: None,
+        }
+    }
+}

@@ -23,18 +23,7 @@ fn layers(policy: &str) -> Layers {
 }
 
 fn context(session: &str) -> CallContext {
-    CallContext {
-        agent: None,
-        user: None,
-        session: Arc::from(session),
-        implicit: false,
-        run: None,
-        parent: None,
-        call_id: None,
-        annotations: None,
-        beginning: None,
-        enforcement: None,
-    }
+    CallContext::new(session)
 }
 
 struct Recorder {

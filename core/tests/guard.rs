@@ -44,18 +44,7 @@ fn tool(guard: &Guard, name: &str) -> Arc<Tool> {
 }
 
 fn context() -> CallContext {
-    CallContext {
-        agent: None,
-        user: None,
-        session: Arc::from("s-1"),
-        implicit: false,
-        run: None,
-        parent: None,
-        call_id: None,
-        annotations: None,
-        beginning: None,
-        enforcement: None,
-    }
+    CallContext::new("s-1")
 }
 
 fn amount(amount: f64) -> Value<'static> {

@@ -38,18 +38,7 @@ fn start(home: &Path, text: &str) -> (Arc<Guard>, Arc<Tool>) {
 
 /// A call of the id `c-1`.
 fn admit(guard: &Arc<Guard>, tool: &Arc<Tool>) -> Admission {
-    let context = CallContext {
-        agent: None,
-        user: None,
-        session: Arc::from("s-1"),
-        implicit: false,
-        run: None,
-        parent: None,
-        call_id: Some(Arc::from("c-1")),
-        annotations: None,
-        beginning: None,
-        enforcement: None,
-    };
+    let context = CallContext { call_id: Some(Arc::from("c-1")), ..CallContext::new("s-1") };
     guard.admit(tool, Ok(&Value::Map(Vec::new())), &context)
 }
 

@@ -33,18 +33,7 @@ fn start(home: &Path, text: &str, ledger: ledger::Options) -> (Arc<Guard>, Arc<T
 }
 
 fn context() -> CallContext {
-    CallContext {
-        agent: None,
-        user: None,
-        session: Arc::from("s-1"),
-        implicit: false,
-        run: None,
-        parent: None,
-        call_id: None,
-        annotations: None,
-        beginning: None,
-        enforcement: None,
-    }
+    CallContext::new("s-1")
 }
 
 fn text(text: String) -> Value<'static> {

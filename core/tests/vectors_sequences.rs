@@ -65,16 +65,10 @@ fn step(guard: &Arc<Guard>, step: &Json, begun: &mut Beginnings) -> Json {
     guard.clock().set(UnixNanos(START + step["at"].as_i64().unwrap() * 1_000_000_000));
     let session = text("session").unwrap_or_else(|| Arc::from("s"));
     let context = CallContext {
-        agent: None,
         user: text("user").map(|id| User { id, verified_by: None }),
         beginning: Some(begun.get(&*session).cloned().unwrap_or_default()),
-        session: Arc::clone(&session),
-        implicit: false,
         run: text("run"),
-        parent: None,
-        call_id: None,
-        annotations: None,
-        enforcement: None,
+        ..CallContext::new(Arc::clone(&session))
     };
     match step.get("op").map(|op| op.as_str().unwrap()) {
         None => seen(&call(guard, step, &context, micro_usd(), true)),

@@ -37,18 +37,7 @@ impl Guarded {
             ledger: Options::default(),
         })?;
         let tool = guard.tool(subject::tool())?;
-        let context = CallContext {
-            agent: None,
-            user: None,
-            session: Arc::from("0123456789abcdef0123456789abcdef"),
-            implicit: true,
-            run: None,
-            parent: None,
-            call_id: None,
-            annotations: None,
-            beginning: None,
-            enforcement: None,
-        };
+        let context = CallContext { implicit: true, ..CallContext::new("0123456789abcdef0123456789abcdef") };
         let (arguments, result) = (subject::arguments()?, subject::result());
         Ok(Self { guard, tool, context, arguments, result })
     }

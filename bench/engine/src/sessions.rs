@@ -137,18 +137,7 @@ fn tool(guard: &Guard, name: &str) -> Result<Arc<Tool>, Box<dyn Error>> {
 }
 
 fn context(session: u64) -> CallContext {
-    CallContext {
-        agent: None,
-        user: None,
-        session: Arc::from(format!("conversation-{session:012}")),
-        implicit: false,
-        run: None,
-        parent: None,
-        call_id: None,
-        annotations: None,
-        beginning: None,
-        enforcement: None,
-    }
+    CallContext::new(format!("conversation-{session:012}"))
 }
 
 /// Why the call was refused; `None` where it ran.

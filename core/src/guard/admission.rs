@@ -388,18 +388,7 @@ mod tests {
             assert_eq!(refusal.decision.reason_code, ReasonCode::Internal);
             assert_eq!(guard.health().panics, panics);
         }
-        let context = CallContext {
-            agent: None,
-            user: None,
-            session: "s-1".into(),
-            implicit: false,
-            run: None,
-            parent: None,
-            call_id: None,
-            annotations: None,
-            enforcement: None,
-            beginning: None,
-        };
+        let context = CallContext::new("s-1");
         assert!(matches!(guard.admit(&tool, Ok(&Value::Map(Vec::new())), &context), Admission::Run(_)));
     }
 }

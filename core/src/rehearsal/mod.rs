@@ -202,13 +202,9 @@ impl Play<'_> {
             agent: context.agent.clone(),
             user: user.map(|id| User { id: Arc::clone(id), verified_by: context.verified_by.clone() }),
             beginning: self.begun.get(&session).cloned(),
-            session,
-            implicit: false,
             run: context.run.clone(),
-            parent: None,
-            call_id: None,
-            annotations: None,
             enforcement: context.enforcement,
+            ..CallContext::new(session)
         }
     }
 }

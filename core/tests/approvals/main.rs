@@ -68,18 +68,7 @@ fn tool(guard: &Guard, name: &str) -> Arc<Tool> {
 }
 
 fn context() -> CallContext {
-    CallContext {
-        agent: None,
-        user: None,
-        session: Arc::from("s-1"),
-        implicit: false,
-        run: None,
-        parent: None,
-        call_id: None,
-        annotations: None,
-        beginning: None,
-        enforcement: None,
-    }
+    CallContext::new("s-1")
 }
 
 fn args(amount: f64, request: &'static str) -> Value<'static> {

@@ -35,18 +35,7 @@ fn record(home: &Path, policy: &str, calls: &[(&str, &str, &str)]) {
         guard.clock().set(UnixNanos(START + i64::try_from(second).unwrap() * 1_000_000_000));
         let spec = ToolSpec { name: (*name).to_owned(), source: PROGRAM_SOURCE.to_owned(), ..ToolSpec::default() };
         let tool = guard.tool(spec).unwrap();
-        let context = CallContext {
-            agent: None,
-            user: None,
-            session: Arc::from(*session),
-            implicit: false,
-            run: None,
-            parent: None,
-            call_id: None,
-            annotations: None,
-            beginning: None,
-            enforcement: None,
-        };
+        let context = CallContext::new(*session);
         let args = json::parse(args).unwrap();
         match guard.admit(&tool, Ok(&args), &context) {
             Admission::Run(ticket) => ticket.complete(Outcome::Success, &Captured::Nothing),
