@@ -9,7 +9,8 @@ use counterseal::ledger::lock::FileLock;
 use counterseal::ledger::record::Position;
 use counterseal::ledger::segment::SegmentAppender;
 use counterseal::ledger::{
-    ActionId, Completed, ContextEntry, Decided, Entropy, Home, Outcome, Part, ResultEntry, StreamId, ToolEntry, ratchet,
+    ActionId, Completed, ContextEntry, Control, Decided, Entropy, Home, Outcome, Part, ResultEntry, StreamId,
+    ToolEntry, ratchet,
 };
 use std::fs;
 use std::io::Write as _;
@@ -115,6 +116,13 @@ impl Maker {
         })
         .unwrap();
         action_id
+    }
+
+    /// Appends the record of a session that is marked with a tag.
+    pub(crate) fn mark(&mut self, open: &mut SegmentAppender) {
+        let time = self.time();
+        let note = Part { name: "note", canonical: br#"{"session":"conv-1","tag":"private"}"# };
+        open.control(time, &Control { what: "mark", parts: &[note] }).unwrap();
     }
 
     pub(crate) fn rotate(&mut self, open: &mut SegmentAppender) {
