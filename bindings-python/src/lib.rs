@@ -19,6 +19,7 @@ mod pending;
 mod plain;
 mod policy;
 mod question;
+mod reload;
 mod session;
 mod ticket;
 mod tool;
@@ -61,6 +62,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engine::PyEngine>()?;
     module.add_class::<policy::Policy>()?;
     module.add_class::<pending::Pending>()?;
+    module.add_class::<reload::Reload>()?;
     module.add_class::<ticket::Ticket>()?;
     module.add_class::<tool::Tool>()?;
     module.add_function(wrap_pyfunction!(by_name::check, module)?)?;

@@ -3,7 +3,6 @@
 use crate::capture;
 use crate::errors::{raised, refused_policy};
 use counterseal::policy;
-use counterseal::{Error, ErrorCode};
 use pyo3::prelude::*;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,18 +20,9 @@ impl Policy {
     #[staticmethod]
     fn from_file(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
         let shown = path.display().to_string();
-        let bytes = std::fs::read(&path).map_err(|error| {
-            let why =
-                format!("the policy `{shown}` cannot be read: {error}; give the path of a file, or the policy itself");
-            raised(py, &Error::new(ErrorCode::PolicyUnreadable, why).with("path", &shown))
-        })?;
+        let bytes = std::fs::read(&path)
+            .map_err(|error| raised(py, &policy::reload::unreadable(&shown, &error.to_string())))?;
         compiled(py, policy::load_bytes(&shown, &bytes))
-    }
-
-    /// Reads the bytes of a file in YAML or JSON, which were read before.
-    #[staticmethod]
-    fn from_bytes(py: Python<'_>, path: PathBuf, bytes: &[u8]) -> PyResult<Self> {
-        compiled(py, policy::load_bytes(&path.display().to_string(), bytes))
     }
 
     /// Reads a text in YAML or JSON.
@@ -60,12 +50,6 @@ impl Policy {
     #[getter]
     fn rules(&self) -> usize {
         self.inner.rule_count()
-    }
-
-    /// Whether it lets every call run: no scope, rule or limit, and a default of `allow` or none.
-    #[getter]
-    fn refuses_nothing(&self) -> bool {
-        self.inner.refuses_nothing()
     }
 
     fn __repr__(&self) -> String {

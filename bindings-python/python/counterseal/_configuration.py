@@ -142,7 +142,7 @@ def configure(
     _settings.refuse_server(api_key, base_url)
     settings = _engine_settings(agent_id, mode, home, require_policy, checkpoints, approver, approval_mode, reload)
     watch = _watch_on(policy, settings)
-    compiled = _begun(watch, policy)
+    compiled = compiled_policy(policy) if watch is None else watch.policy
     with _lock:
         engine = _swapped_in(compiled, settings)
         _watched(watch)
@@ -157,7 +157,7 @@ def from_environment() -> None:
     _settings.refuse_server(None, None)
     settings = _engine_settings(None, None, None, None, None, None, None, None)
     watch = _watch_on(None, settings)
-    compiled = _begun(watch, None)
+    compiled = compiled_policy(None) if watch is None else watch.policy
     with _lock:
         if _native.running_engine() is not None:
             return
@@ -247,18 +247,16 @@ def _engine_settings(
 
 
 def _watch_on(policy: _PolicySource | None, settings: dict[str, Any]) -> Watch | None:
-    """What will look at the policy file, made before the policy is read; `None` where nobody asked for it."""
+    """What looks at the policy file, which it has read once; `None` where nobody asked for it."""
     found = _settings.chosen("policy", policy)
     if not settings["reload"] or found is None:
         return None
     from ._reload import Watch, file_of
 
-    return Watch(file_of(found), settings)
-
-
-def _begun(watch: Watch | None, policy: _PolicySource | None) -> _native.Policy:
-    """The policy, from what the watch read where there is one: what is compiled is what later looks are compared with."""
-    return compiled_policy(policy) if watch is None or not os.path.exists(watch.path) else watch.compiled()
+    path = file_of(found)
+    if not os.path.exists(path):
+        compiled_policy(policy)  # says best what is wrong with it
+    return Watch(path, settings)
 
 
 def _watched(watch: Watch | None) -> None:

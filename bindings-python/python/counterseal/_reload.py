@@ -10,49 +10,24 @@ from ._errors import ConfigurationError
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
-    from typing import Any, TypeAlias
-
-    _Signature: TypeAlias = "tuple[int, int, int] | None"
-    _Look: TypeAlias = "tuple[_Signature, bytes | OSError]"
+    from typing import Any
 
 _SECONDS = 1.0
 """How often the file is looked at."""
 
 
 class Watch:
-    """Looks at one policy file until it is stopped.
-
-    A changed file is put in force once two looks found it the same: one that is being written where it stands would be a policy
-    with its rules missing. The text that was read is the one that is compiled and the one that later looks are compared with.
-    """
+    """Looks at one policy file until it is stopped; what that leads to is the core's to say."""
 
     def __init__(self, path: str, settings: dict[str, Any]) -> None:
         self.path = path
         self._settings = settings
-        self._compiled: _native.Policy | None = None
-        self._in_force = b""
-        self._before: _Look | None = None
-        """What the last look found, where that is neither in force nor refused."""
-        self._refused: _Look | None = None
-        """What was refused: that is said once."""
-        self._stopped = allocate_lock()
-        self.reloaded = 0
-        self.refused = 0
-        self.problem: str | None = None
-        self._ended = False
-
-    def compiled(self) -> _native.Policy:
+        _, text, why = _look(path)
+        self._reload = _native.Reload(path, text, why)
+        self.policy = self._reload.policy
         """The policy to begin with, compiled from the text that later ones are compared with."""
-        _, found = _look(self.path)
-        # What cannot be read is read once more: that says best why.
-        compiled = (
-            _native.Policy.from_bytes(self.path, found)
-            if isinstance(found, bytes)
-            else _native.Policy.from_file(self.path)
-        )
-        self._in_force = found if isinstance(found, bytes) else b""
-        self._compiled = compiled
-        return compiled
+        self._stopped = allocate_lock()
+        self._ended = False
 
     def start(self) -> None:
         """Begins to look."""
@@ -68,55 +43,29 @@ class Watch:
 
     def state(self) -> dict[str, object]:
         """What `health()` says of it."""
-        return {"file": self.path, "reloaded": self.reloaded, "refused": self.refused, "problem": self.problem}
+        return {"file": self.path, **self._reload.standing()}
 
     def look(self) -> None:
         """Puts the file in force if it is another one than before, the same as at the last look, and can be used."""
         if self._ended:
             return
-        now = _look(self.path)
-        before, self._before = self._before, None
-        found = now[1]
-        if found == self._in_force:
-            self._refused = self.problem = None
+        try:
+            compiled = self._reload.look(*_look(self.path))
+        except ConfigurationError as error:
+            self._warn(error)
             return
-        if not _same(before, now):
-            if not _same(self._refused, now):
-                self._before = now
+        if compiled is None:
             return
         try:
-            # What cannot be read is read once more: that says best why.
-            compiled = (
-                _native.Policy.from_bytes(self.path, found)
-                if isinstance(found, bytes)
-                else _native.Policy.from_file(self.path)
-            )
-            if not isinstance(found, bytes):
-                return
-            self._check(compiled)
             with _configuration._lock:
                 if self._ended:
                     return
                 engine = _configuration._swapped_in(compiled, self._settings)
         except Exception as error:  # a defect too: the one before stays in force, and the next change may be a good one
-            self._refused = now
             self._refuse(error)
             return
-        self._in_force, self._compiled = found, compiled
-        self._refused = self.problem = None
-        self.reloaded += 1
+        self._reload.taken()
         _configuration._after_swap(engine, self._settings)
-
-    def _check(self, compiled: _native.Policy) -> None:
-        """A policy that refuses nothing does not take the place of one that does: it is what is left of a file cut short."""
-        if compiled.refuses_nothing and self._compiled is not None and not self._compiled.refuses_nothing:
-            raise ConfigurationError(
-                f"`{self.path}` has no rule, limit or scope any more, so it would let every call run; write what it is to refuse,"
-                " or call `configure` again, or start the program anew, to have nothing refused",
-                code="config_invalid",
-                kind="config",
-                details={"path": self.path},
-            )
 
     def _run(self, stopped: Any) -> None:
         while not stopped.acquire(timeout=_SECONDS):
@@ -126,8 +75,10 @@ class Watch:
                 self._refuse(error)
 
     def _refuse(self, error: Exception) -> None:
-        self.refused += 1
-        self.problem = str(error)
+        self._reload.refused(str(error))
+        self._warn(error)
+
+    def _warn(self, error: Exception) -> None:
         import logging
 
         logging.getLogger("counterseal").warning(
@@ -149,19 +100,11 @@ def file_of(policy: object) -> str:
     )
 
 
-def _look(path: str) -> _Look:
-    """What tells the file from the one that was there before, and its text: the clock of a disk may be too coarse to tell two
-    changes apart, so both are looked at."""
+def _look(path: str) -> tuple[str, bytes | None, str]:
+    """What tells the file from the one that was there before, and its text, or why it cannot be read."""
     try:
         with open(path, "rb") as file:
             found = os.fstat(file.fileno())
-            return (found.st_mtime_ns, found.st_size, found.st_ino), file.read()
+            return f"{found.st_mtime_ns} {found.st_size} {found.st_ino}", file.read(), ""
     except OSError as error:
-        return None, error
-
-
-def _same(before: _Look | None, now: _Look) -> bool:
-    if before is None or before[0] != now[0]:
-        return False
-    one, other = before[1], now[1]
-    return str(one) == str(other) if isinstance(other, OSError) else one == other
+        return "", None, error.strerror or str(error)

@@ -20,6 +20,7 @@ mod problem;
 mod quantity;
 mod reach;
 mod read;
+pub mod reload;
 mod schema;
 mod suggest;
 mod text;
