@@ -3,14 +3,16 @@
 //! Nothing is taken from any of them unless the call runs. What was taken counts as spent from then on, so that nothing has to be
 //! done about a process that dies; it is given back where the body does not run after all.
 
+use super::counter::{Stored, charge, is_outlived, keep};
 use super::health::count;
 use super::memory::Recall;
+use super::open_call::{self, Open, OpenCall, Runner};
 use super::{Guard, Tool};
 use crate::call::CallContext;
 use crate::clock::UnixNanos;
 use crate::decide::{Decision, Effect, Hit, PlannedLimit, Why, limited, stop, two_words};
 use crate::ledger::Outcome;
-use crate::limits::{Held, Unreadable, Window, Words};
+use crate::limits::{Held, Unreadable};
 use crate::policy::{LimitKind, Measure, Per};
 use crate::session::Sessions;
 use crate::state::{Entry, Key, Kind, Presence, State, StateError};
@@ -18,19 +20,6 @@ use crate::value::Value;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::Arc;
-
-/// How long an open call is remembered that nobody completes: then its id may mean another one.
-const OPEN_CALL: i64 = 24 * 3600 * 1_000_000_000;
-
-/// Bits of an open call's first word; 0 once it is not open. The second word is the process whose body runs.
-///
-/// Invariant: nothing is counted of a call that is open already only if nobody runs it: it was suspended, or its process died.
-/// Calls of one id that run at once are as many calls, whoever gave them the id.
-const OPEN: u64 = 1;
-/// The call is in its session's facts with it.
-const REMEMBERED: u64 = 2;
-/// Its body was left to be entered again.
-const SUSPENDED: u64 = 4;
 
 /// Limits of a tool that are kept off the heap on the way of a call.
 const FEW: usize = 4;
@@ -93,40 +82,58 @@ impl Guard {
         self.limit(call, recall, decision, None).0
     }
 
+    #[inline]
     fn limit<'d>(
         &self,
         call: &Counted<'_>,
         recall: &Recall<'_>,
         decision: Cow<'d, Decision>,
-        take: Option<&[Arc<str>]>,
+        agreed: Option<&[Arc<str>]>,
     ) -> (Cow<'d, Decision>, Option<Box<Reservation>>) {
-        let limits = call.tool.plan().limits();
         if decision.effect == Effect::Refused {
             return (decision, None);
         }
         let asked = call.context.enforcement;
-        let mut hits: Vec<Hit<'_>> = Vec::new();
-        let unknown = |error: &dyn std::fmt::Display| {
-            let why: Arc<str> = Arc::from(error.to_string());
-            limits.iter().map(|limit| Hit { limit, why: Why::Unknown(Arc::clone(&why)) }).collect::<Vec<_>>()
-        };
-        let judged = |decision, hits: &[Hit<'_>]| {
-            if take.is_some() && hits.iter().any(|hit| matches!(hit.why, Why::Unknown(_))) {
-                count(&self.counters.limit_unknown);
-            }
-            limited(decision, hits, asked)
-        };
-        let memory = match recall.memory() {
-            Ok(memory) => memory,
-            Err(error) => return (judged(decision, &unknown(&error.message())), None),
-        };
+        let may_run = agreed.is_some() && decision.effect == Effect::Run;
+        let (hits, held) = self.ask_all(call, recall, agreed, may_run).unwrap_or_else(|why| {
+            let unknown = |limit| Hit { limit, why: Why::Unknown(Arc::clone(&why)) };
+            (call.tool.plan().limits().iter().map(unknown).collect(), None)
+        });
+        if agreed.is_some() && hits.iter().any(|hit| matches!(hit.why, Why::Unknown(_))) {
+            count(&self.counters.limit_unknown);
+        }
+        (limited(decision, &hits, asked), held)
+    }
+
+    /// What the limits of the call's tool say, and what was taken from them; an error where that cannot be known.
+    #[inline]
+    fn ask_all<'c>(
+        &self,
+        call: &Counted<'c>,
+        recall: &Recall<'_>,
+        agreed: Option<&[Arc<str>]>,
+        may_run: bool,
+    ) -> Result<Asked<'c>, Arc<str>> {
+        let unknown = |error: StateError| Arc::<str>::from(error.to_string());
+        let memory = recall.memory().map_err(|error| Arc::<str>::from(error.message()))?;
         let state = &*memory.state;
-        let mut keys = SmallVec::<[Key; FEW + 2]>::new();
-        let mut claims = SmallVec::<[Claim; FEW]>::new();
-        for (place, limit) in limits.iter().enumerate() {
-            let cost = call.tool.spec().cost_micro_usd;
-            let key = self.key_of(state, limit, call, recall.root());
-            match (key, limit.amount(call.value, cost)) {
+        let (mut keys, claims, hits) = self.claims(state, call, recall.root());
+        let open = OpenCall::of(state, call).map_err(unknown)?;
+        keys.extend(open.map(|open| open.key));
+        keys.extend(may_run.then(|| memory.sessions.facts_key(recall.root())));
+        let failed = hits.len();
+        let mut asking = Asking { call, agreed, may_run, claims: &claims, keys: &keys, open, hits, failed };
+        let held = asking.attempt(state).map_err(unknown)?;
+        Ok((asking.hits, held))
+    }
+
+    /// What the call is to take from each limit and the keys of their counters, or why it cannot be said.
+    #[inline]
+    fn claims<'c>(&self, state: &State, call: &Counted<'c>, root: &str) -> (Keys, Claims, Vec<Hit<'c>>) {
+        let (mut keys, mut claims, mut hits) = (Keys::new(), Claims::new(), Vec::new());
+        let cost = call.tool.spec().cost_micro_usd;
+        for (place, limit) in call.tool.plan().limits().iter().enumerate() {
+            match (self.key_of(state, limit, call, root), limit.amount(call.value, cost)) {
                 (Ok(key), Ok(amount)) => {
                     keys.push(key);
                     claims.push(Claim { limit: place, amount });
@@ -134,71 +141,7 @@ impl Guard {
                 (Err(why), _) | (_, Err(why)) => hits.push(Hit { limit, why: Why::Failed(why) }),
             }
         }
-        let open = open_call(state, call);
-        keys.extend(open);
-        let may_run = take.is_some() && decision.effect == Effect::Run;
-        if may_run {
-            keys.push(memory.sessions.facts_key(recall.root()));
-        }
-        let failed = hits.len();
-        // only calls with an id of their own are ever met again
-        let process = match open.map_or(Ok(0), |_| state.this_process()) {
-            Ok(process) => process,
-            Err(error) => return (judged(decision, &unknown(&error)), None),
-        };
-        let mut asking = Asking { limits, claims: &claims, keys: &keys, open, process, now: call.now.0, hits };
-        let mut transaction = |keys: &[Key], remember: bool, runner: Option<Runner>| {
-            asking.hits.truncate(failed);
-            state.transaction(keys, call.now, |entries| {
-                let (entries, facts) = match entries.split_last_mut() {
-                    Some((facts, others)) if remember => (others, Some(facts)),
-                    _ => (entries, None),
-                };
-                match asking.open_already(entries, runner) {
-                    Open::No => {}
-                    Open::Run(process) => return Ok(Taken::AskAbout(process)),
-                    Open::Left { remembered } => {
-                        if may_run {
-                            asking.enter(entries, remembered)?;
-                        }
-                        let leases = SmallVec::new();
-                        return Ok(Taken::Held(Box::new(Reservation { leases, call: open, remembered })));
-                    }
-                }
-                asking.ask(entries);
-                if let Some(agreed) = take {
-                    asking.hits.retain(|hit| !(hit.asks(asked) && agreed.contains(&hit.limit.id)));
-                }
-                if may_run && !stop(&asking.hits, asked) {
-                    let items = call.tool.items();
-                    let decided = |entry| Sessions::decided_in(entry, items.tool, &items.tags);
-                    let remembered = facts.map_or(Ok(false), decided)?;
-                    let leases = asking.take(entries, remembered)?;
-                    return Ok(Taken::Held(Box::new(Reservation { leases, call: open, remembered })));
-                }
-                if take.is_some() {
-                    asking.take_lost(entries)?;
-                }
-                Ok(Taken::Nothing)
-            })
-        };
-        let mut attempt = |runner| match (transaction(&keys, may_run, runner), keys.split_last()) {
-            // the limits' counters may have their room though the session gets none
-            (Err(StateError::Full(_) | StateError::Io { .. }), Some((_, limits_alone))) if may_run => {
-                transaction(limits_alone, false, runner)
-            }
-            (done, _) => done,
-        };
-        let mut done = attempt(None);
-        if let Ok(Taken::AskAbout(process)) = done {
-            // one that cannot be asked about lives, and another one's call is one more call
-            done = attempt(Some(Runner { process, gone: state.is_gone(process).unwrap_or(false) }));
-        }
-        match done {
-            Ok(Taken::Held(held)) => (judged(decision, &asking.hits), Some(held)),
-            Ok(Taken::Nothing | Taken::AskAbout(_)) => (judged(decision, &asking.hits), None),
-            Err(error) => (judged(decision, &unknown(&error)), None),
-        }
+        (keys, claims, hits)
     }
 
     /// The key of a limit's counter for all calls of this context, whose session is `root` or a sub-agent's of it; `None` of one
@@ -296,17 +239,10 @@ impl Guard {
                     keep(limit, entry, now);
                 }
             }
-            if let (Some(_), Some(entry)) = (held.call, entries.last_mut())
-                && !entry.is_empty()
-            {
-                if suspended {
-                    entry.set(0, OPEN | SUSPENDED | if held.remembered { REMEMBERED } else { 0 })?;
-                } else {
-                    entry.set(0, 0)?;
-                    entry.expire_at(Some(now));
-                }
+            match (held.call, entries.last_mut()) {
+                (Some(_), Some(entry)) => open_call::leave(entry, suspended, held.remembered, now),
+                _ => Ok(()),
             }
-            Ok(())
         });
     }
 }
@@ -318,23 +254,6 @@ enum Taken {
     Nothing,
     /// A call of the same id and arguments is open in this other process: whether it lives decides.
     AskAbout(u64),
-}
-
-/// What is known of another process that runs the call.
-#[derive(Clone, Copy)]
-struct Runner {
-    process: u64,
-    gone: bool,
-}
-
-/// Whether a call of the same id and arguments is open.
-enum Open {
-    /// It is none, or is run right now: this is one more call.
-    No,
-    /// This process has entered it; whether it lives is not known.
-    Run(u64),
-    /// Nobody runs it.
-    Left { remembered: bool },
 }
 
 /// How a call that took from limits ended.
@@ -351,54 +270,125 @@ impl Settled {
     pub(super) const DENIED: Self = Self { outcome: Outcome::Denied, cost: None, suspended: false };
 }
 
-/// The entry that says that a call with this id is open. An id means the same call only with the same digest.
-fn open_call(state: &State, call: &Counted<'_>) -> Option<Key> {
-    let id = call.context.call_id.as_ref()?;
-    Some(state.key(Kind::Call, &[call.context.session.as_bytes(), id.as_bytes(), call.digest]))
-}
+type Keys = SmallVec<[Key; FEW + 2]>;
+type Claims = SmallVec<[Claim; FEW]>;
+/// The limits that do not let a call through, and what it took.
+type Asked<'c> = (Vec<Hit<'c>>, Option<Box<Reservation>>);
 
-/// One transaction: the entries of all claims, then the one of the open call.
-struct Asking<'p> {
-    limits: &'p [PlannedLimit],
+/// The limits of one call, asked and taken from in one transaction.
+struct Asking<'p, 'c> {
+    call: &'p Counted<'c>,
+    /// The limits that people agreed to pass; `None`: nothing is taken.
+    agreed: Option<&'p [Arc<str>]>,
+    /// As far as the rules go: then it takes from every limit and is remembered in its session.
+    may_run: bool,
     claims: &'p [Claim],
+    /// Of the claims' counters, then of the open call, then of the session's facts where the call may run.
     keys: &'p [Key],
-    open: Option<Key>,
-    /// This one, where the call has an id.
-    process: u64,
-    now: i64,
-    hits: Vec<Hit<'p>>,
+    open: Option<OpenCall>,
+    hits: Vec<Hit<'c>>,
+    /// How many of them no counter was asked for.
+    failed: usize,
 }
 
-impl Asking<'_> {
-    /// Whether the call was counted before and is not completed.
-    fn open_already(&self, entries: &[Entry<'_>], runner: Option<Runner>) -> Open {
-        let Some(entry) = self.open.and(entries.last()).filter(|entry| entry.known()) else { return Open::No };
-        let (word, process) = (entry.get(0), entry.get(1));
-        let remembered = word & REMEMBERED != 0;
-        match runner {
-            _ if word & OPEN == 0 => Open::No,
-            _ if word & SUSPENDED != 0 => Open::Left { remembered },
-            _ if process == self.process => Open::No,
-            Some(runner) if runner.process == process && runner.gone => Open::Left { remembered },
-            Some(_) => Open::No,
-            None => Open::Run(process),
+/// The entries of a transaction, by what they are for.
+struct Entries<'e, 't> {
+    /// One for each claim.
+    counters: &'e mut [Entry<'t>],
+    open: Option<(OpenCall, &'e mut Entry<'t>)>,
+    facts: Option<&'e mut Entry<'t>>,
+}
+
+impl Asking<'_, '_> {
+    /// Asks, and takes where every limit lets the call through.
+    #[inline]
+    fn attempt(&mut self, state: &State) -> Result<Option<Box<Reservation>>, StateError> {
+        let mut taken = self.remembering(state, None)?;
+        if let Taken::AskAbout(process) = taken {
+            taken = self.of_another(state, process)?;
+        }
+        Ok(match taken {
+            Taken::Held(held) => Some(held),
+            Taken::Nothing | Taken::AskAbout(_) => None,
+        })
+    }
+
+    /// Once more, knowing whether the process lives that runs the same call.
+    #[cold]
+    fn of_another(&mut self, state: &State, process: u64) -> Result<Taken, StateError> {
+        // one that cannot be asked about lives, and another one's call is one more call
+        let gone = state.is_gone(process).unwrap_or(false);
+        self.remembering(state, Some(Runner { process, gone }))
+    }
+
+    /// With the session's facts where they are wanted and have room.
+    #[inline]
+    fn remembering(&mut self, state: &State, runner: Option<Runner>) -> Result<Taken, StateError> {
+        match (self.transaction(state, self.keys, runner), self.keys.split_last()) {
+            // the limits' counters may have their room though the session gets none
+            (Err(StateError::Full(_) | StateError::Io { .. }), Some((_, limits_alone))) if self.may_run => {
+                self.transaction(state, limits_alone, runner)
+            }
+            (done, _) => done,
         }
     }
 
-    /// Says that this process runs the call.
-    fn enter(&self, entries: &mut [Entry<'_>], remembered: bool) -> Result<(), StateError> {
-        let (Some(_), Some(entry)) = (self.open, entries.last_mut()) else { return Ok(()) };
-        entry.resize(2)?;
-        entry.set(0, OPEN | if remembered { REMEMBERED } else { 0 })?;
-        entry.set(1, self.process)?;
-        entry.expire_at(Some(UnixNanos(self.now.saturating_add(OPEN_CALL))));
-        Ok(())
+    #[inline]
+    fn transaction(&mut self, state: &State, keys: &[Key], runner: Option<Runner>) -> Result<Taken, StateError> {
+        self.hits.truncate(self.failed);
+        state.transaction(keys, self.call.now, |entries| {
+            let (counters, others) = entries.split_at_mut(self.claims.len().min(entries.len()));
+            let mut others = others.iter_mut();
+            let open = self.open.and_then(|open| Some((open, others.next()?)));
+            self.run(Entries { counters, open, facts: others.next() }, runner)
+        })
+    }
+
+    /// What is done in the transaction.
+    #[inline]
+    fn run(&mut self, mut entries: Entries<'_, '_>, runner: Option<Runner>) -> Result<Taken, StateError> {
+        if let Some((open, entry)) = &mut entries.open {
+            match open.found(entry, runner) {
+                Open::No => {}
+                Open::Run(process) => return Ok(Taken::AskAbout(process)),
+                Open::Left { remembered } => {
+                    if self.may_run {
+                        open.enter(entry, remembered, self.call.now)?;
+                    }
+                    return Ok(self.held(SmallVec::new(), remembered));
+                }
+            }
+        }
+        self.ask(entries.counters);
+        let Some(agreed) = self.agreed else { return Ok(Taken::Nothing) };
+        let asked = self.call.context.enforcement;
+        self.hits.retain(|hit| !(hit.asks(asked) && agreed.contains(&hit.limit.id)));
+        if !self.may_run || stop(&self.hits, asked) {
+            self.take_lost(entries.counters)?;
+            return Ok(Taken::Nothing);
+        }
+        let items = self.call.tool.items();
+        let remembered =
+            entries.facts.map_or(Ok(false), |facts| Sessions::decided_in(facts, items.tool, &items.tags))?;
+        let leases = self.take(entries.counters)?;
+        if let Some((open, entry)) = entries.open {
+            open.enter(entry, remembered, self.call.now)?;
+        }
+        Ok(self.held(leases, remembered))
+    }
+
+    #[inline]
+    fn held(&self, leases: SmallVec<[Lease; FEW]>, remembered: bool) -> Taken {
+        let call = self.open.map(|open| open.key);
+        Taken::Held(Box::new(Reservation { leases, call, remembered }))
     }
 
     /// Asks every limit; none is taken from.
-    fn ask(&mut self, entries: &mut [Entry<'_>]) {
-        for (claim, entry) in self.claims.iter().zip(entries) {
-            let Some(limit) = self.limits.get(claim.limit) else { continue };
+    #[inline]
+    fn ask(&mut self, counters: &mut [Entry<'_>]) {
+        let limits = self.call.tool.plan().limits();
+        for (claim, entry) in self.claims.iter().zip(counters) {
+            let Some(limit) = limits.get(claim.limit) else { continue };
             let lost = entry.presence() == Presence::Evicted;
             let (known, now) = (!lost || is_outlived(limit, entry), entry.now().0);
             let why = match limit.meter.would_exceed(&Stored::new(entry), claim.amount, now) {
@@ -413,9 +403,10 @@ impl Asking<'_> {
     }
 
     /// What a counter held that had to make room is taken as all of its limit: it is known again once its window is over.
-    fn take_lost(&self, entries: &mut [Entry<'_>]) -> Result<(), StateError> {
-        for (claim, entry) in self.claims.iter().zip(entries) {
-            let Some(limit) = self.limits.get(claim.limit) else { continue };
+    fn take_lost(&self, counters: &mut [Entry<'_>]) -> Result<(), StateError> {
+        let limits = self.call.tool.plan().limits();
+        for (claim, entry) in self.claims.iter().zip(counters) {
+            let Some(limit) = limits.get(claim.limit) else { continue };
             if entry.presence() == Presence::Evicted && entry.is_empty() {
                 charge(limit, entry, limit.meter.max)?;
                 // once gone it would read as lost again: it stays until it is known
@@ -426,10 +417,12 @@ impl Asking<'_> {
     }
 
     /// Takes from every limit, also from one that is exceeded and stops nothing.
-    fn take(&self, entries: &mut [Entry<'_>], remembered: bool) -> Result<SmallVec<[Lease; FEW]>, StateError> {
+    #[inline]
+    fn take(&self, counters: &mut [Entry<'_>]) -> Result<SmallVec<[Lease; FEW]>, StateError> {
+        let limits = self.call.tool.plan().limits();
         let mut leases = SmallVec::new();
-        for ((claim, entry), key) in self.claims.iter().zip(entries.iter_mut()).zip(self.keys) {
-            let Some(limit) = self.limits.get(claim.limit) else { continue };
+        for ((claim, entry), key) in self.claims.iter().zip(counters).zip(self.keys) {
+            let Some(limit) = limits.get(claim.limit) else { continue };
             let lost = entry.presence() == Presence::Evicted;
             let outlived = lost && is_outlived(limit, entry);
             let held = charge(limit, entry, claim.amount)?;
@@ -438,7 +431,6 @@ impl Asking<'_> {
             }
             leases.push(Lease { limit: claim.limit, key: *key, held });
         }
-        self.enter(entries, remembered)?;
         Ok(leases)
     }
 }
@@ -448,69 +440,5 @@ const fn kind_of(limit: &PlannedLimit) -> Kind {
         LimitKind::Budget => Kind::Budget,
         LimitKind::Rate => Kind::Rate,
         LimitKind::Loop => Kind::Loop,
-    }
-}
-
-/// Whether what an evicted counter may have held is over: since then all of the limit was taken as spent, and that is over.
-pub(super) fn is_outlived(limit: &PlannedLimit, entry: &Entry<'_>) -> bool {
-    limit.meter.window != Window::Ever && !entry.is_empty()
-}
-
-/// Takes `amount` whether there is room or not, and keeps the entry for as long as it counts.
-pub(super) fn charge(limit: &PlannedLimit, entry: &mut Entry<'_>, amount: i64) -> Result<Held, StateError> {
-    let now = entry.now().0;
-    let mut words = Stored::new(entry);
-    let charged = limit.meter.charge(&mut words, amount, now);
-    let held = words.end(charged)?;
-    keep(limit, entry, held.at);
-    Ok(held)
-}
-
-/// Keeps the entry for as long as what was taken at `at` counts.
-fn keep(limit: &PlannedLimit, entry: &mut Entry<'_>, at: i64) {
-    match limit.meter.window {
-        Window::Ever => {}
-        Window::Rolling(length) => entry.expire_at(Some(UnixNanos(at.saturating_add(length)))),
-        Window::Calendar(calendar) => entry.expire_at(Some(UnixNanos(calendar.end(calendar.start(at))))),
-    }
-}
-
-/// An entry's words, for the machine; what could not be stored ends the transaction.
-pub(super) struct Stored<'e, 't> {
-    entry: &'e mut Entry<'t>,
-    failed: Option<StateError>,
-}
-
-impl<'e, 't> Stored<'e, 't> {
-    pub(super) const fn new(entry: &'e mut Entry<'t>) -> Self {
-        Self { entry, failed: None }
-    }
-
-    fn end<T>(self, done: Result<T, Unreadable>) -> Result<T, StateError> {
-        match (self.failed, done) {
-            (Some(error), _) => Err(error),
-            (None, Ok(done)) => Ok(done),
-            (None, Err(Unreadable)) => Err(StateError::Misuse("a counter's words are none of its own")),
-        }
-    }
-}
-
-impl Words for Stored<'_, '_> {
-    fn len(&self) -> usize {
-        self.entry.len()
-    }
-
-    fn get(&self, index: usize) -> u64 {
-        self.entry.get(index)
-    }
-
-    fn set(&mut self, index: usize, word: u64) {
-        if let Err(error) = self.entry.set(index, word) {
-            self.failed.get_or_insert(error);
-        }
-    }
-
-    fn grow(&mut self, len: usize) -> bool {
-        self.entry.resize(len).is_ok()
     }
 }

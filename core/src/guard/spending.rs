@@ -1,7 +1,7 @@
 //! What models take, logged by the program, and how a session stands with its budgets.
 
 use super::Guard;
-use super::limits::{Stored, charge, is_outlived};
+use super::counter::{Stored, charge, is_outlived};
 use crate::call::CallContext;
 use crate::clock::UnixNanos;
 use crate::condition::SessionView as _;
