@@ -7,7 +7,7 @@ use crate::outside;
 use arc_swap::ArcSwapOption;
 use counterseal::approval::desk::Settled;
 use counterseal::approval::store::Store;
-use counterseal::approval::{Answer, Consent, Edit, Event, Grant, Person, State};
+use counterseal::approval::{Answer, Consent, Edit, Event, Grant, Person};
 use counterseal::clock::Clock;
 use counterseal::guard::Asking;
 use counterseal::ledger::record::scalar::{Id, Time};
@@ -161,25 +161,7 @@ pub(crate) fn take_left(py: Python<'_>, id: &str) -> PyResult<bool> {
 pub(crate) fn end_left(py: Python<'_>, id: &str) -> PyResult<()> {
     let engine = engine::required(py)?;
     let Ok(ActionId(id)) = id.parse::<ActionId>() else { return Ok(()) };
-    outside::detached(py, || {
-        let store = Store::new(&Home::open(engine.guard.home())?);
-        let locked = store.lock()?;
-        let time = Time(Clock::System.now());
-        let mut approval = store.find(Id(id))?;
-        if approval.state() == State::Pending {
-            // its time may be over just now, which is an end too
-            match locked.command(Id(id), Event::Cancelled { time }, &mut |_| Ok(())) {
-                Err(error) if error.code() != ErrorCode::ApprovalDecided => return Err(error),
-                _ => approval = store.find(Id(id))?,
-            }
-        }
-        if approval.is_open() {
-            approval.apply(Event::Delivered { time })?;
-            locked.write(&approval, true)?;
-        }
-        Ok(())
-    })
-    .map_err(|error: Error| raised(py, &error))
+    outside::detached(py, || engine.guard.end_left(Id(id))).map_err(|error| raised(py, &error))
 }
 
 /// Refuses an answer that the question could not take as it stands now; nothing is answered. One that has ended takes none, and

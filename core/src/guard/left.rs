@@ -2,8 +2,8 @@
 
 use super::Guard;
 use crate::approval::store::{Store, with_change};
-use crate::approval::{Approval, ApprovalId, Event};
-use crate::error::Error;
+use crate::approval::{Approval, ApprovalId, Event, State};
+use crate::error::{Error, ErrorCode};
 use crate::ledger::StreamId;
 use crate::ledger::record::scalar::{Id, Time};
 
@@ -41,6 +41,30 @@ impl Guard {
         approval.apply(Event::Resumed { time: Time(self.clock.now()), asker: Id(own.0) })?;
         locked.write(&approval, false)?;
         Ok(true)
+    }
+
+    /// Ends the question of a call that this process took, and that is not going to run by it. A question that is still open is
+    /// taken back; an answer counts as told. Does nothing where the question has reached a call.
+    ///
+    /// # Errors
+    /// As [`Store::lock`], [`Store::find`] and [`crate::approval::store::Locked::command`].
+    pub fn end_left(&self, id: ApprovalId) -> Result<(), Error> {
+        let store = self.desk.store();
+        let locked = store.lock()?;
+        let time = Time(self.clock.now());
+        let mut approval = store.find(id)?;
+        if approval.state() == State::Pending {
+            // its time may be over just now, which is an end too
+            match locked.command(id, Event::Cancelled { time }, &mut |_| Ok(())) {
+                Err(error) if error.code() != ErrorCode::ApprovalDecided => return Err(error),
+                _ => approval = store.find(id)?,
+            }
+        }
+        if approval.is_open() {
+            approval.apply(Event::Delivered { time })?;
+            locked.write(&approval, true)?;
+        }
+        Ok(())
     }
 
     fn is_left(&self, store: &Store, approval: &Approval, own: StreamId) -> bool {

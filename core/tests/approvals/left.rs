@@ -1,8 +1,8 @@
 //! Questions that a process left when it ended: taken up by one other, or ended by whoever looks next.
 
 use super::{LONG, MINUTE, POLICY, START, all, answer, args, ask, context, of_agent, records, run, start, yes};
-use counterseal::approval::State;
 use counterseal::approval::store::Store;
+use counterseal::approval::{Answer, Approval, ApprovalId, State};
 use counterseal::call::{CallContext, PROGRAM_SOURCE, ToolSpec};
 use counterseal::clock::UnixNanos;
 use counterseal::guard::{Admission, Captured, Guard};
@@ -55,6 +55,51 @@ fn a_call_that_its_process_left_is_taken_up_by_one_other() {
     let over = all(home.path()).into_iter().find(|one| one.id() == id).unwrap();
     assert_eq!(over.request().arguments, None, "kept only until it ran");
     assert!(over.is_claimed());
+}
+
+#[test]
+fn a_call_is_left_as_long_as_it_can_run_by_its_question() {
+    let home = tempfile::tempdir().unwrap();
+    let kept = |guard: &Arc<Guard>| {
+        let spec = ToolSpec { name: "refund".into(), source: PROGRAM_SOURCE.into(), ..ToolSpec::default() };
+        guard.tool(ToolSpec { keeps_arguments: true, ..spec }).unwrap()
+    };
+    let asked = |guard: &Arc<Guard>, after: i64, amount: f64| {
+        guard.clock().set(UnixNanos(START + after));
+        let Admission::Ask(asking) = guard.admit(&kept(guard), Ok(&args(amount, "r")), &context()) else {
+            panic!("people are to be asked")
+        };
+        assert!(asking.waiting().wait_asked(LONG));
+        asking.approval().unwrap()
+    };
+    let first = start(home.path());
+    // asked in another order than the ids have
+    let ids: Vec<ApprovalId> = (1_u8..=4).map(|nth| asked(&first, i64::from(nth), 400.0 + f64::from(nth))).collect();
+    let not_kept = ask(&first, &args(300.0, "r"), &context());
+    first.close(LONG).unwrap();
+    drop(not_kept);
+
+    let second = start(home.path());
+    let left = |after: i64| -> Vec<ApprovalId> {
+        second.clock().set(UnixNanos(START + after));
+        second.left_calls().unwrap().iter().map(Approval::id).collect()
+    };
+    assert_eq!(left(10), ids, "the oldest first, those without their arguments not");
+    answer(home.path(), ids[0], "ann", Answer::No);
+    answer(home.path(), ids[1], "ann", yes());
+    assert_eq!(left(10), ids, "an answer is to be told to the program, or lets the call run");
+
+    assert!(second.take_left(ids[0]).unwrap() && second.take_left(ids[2]).unwrap());
+    second.end_left(ids[0]).unwrap();
+    second.end_left(ids[2]).unwrap();
+    assert_eq!(left(10), [ids[1], ids[3]]);
+    let states = |nth: usize| all(home.path()).into_iter().find(|one| one.id() == ids[nth]).unwrap();
+    assert_eq!([states(0).state(), states(2).state()], [State::Denied, State::Cancelled]);
+    assert!(!states(0).is_open() && !states(2).is_open(), "ended for every process");
+    second.end_left(ids[0]).unwrap();
+
+    assert_eq!(left(100 * MINUTE), [], "their time is over");
+    assert!(!second.take_left(ids[3]).unwrap());
 }
 
 #[test]
