@@ -195,7 +195,8 @@ impl Test {
 
     fn changed(&mut self, record: &Decided, decision: &Decision) {
         self.found.changed += 1;
-        let (tool, before, after) = (named(record), record.decision.as_str(), decision.verdict.as_str());
+        let (tool, before, after) =
+            (record.tool.qualified().into_owned(), record.decision.as_str(), decision.verdict.as_str());
         let effect = decision.effect.as_str();
         let key = (tool.clone(), before, after, effect, decision.rules.to_vec(), record.rules.clone());
         let change = self.changes.entry(key).or_insert_with(|| Change {
@@ -217,7 +218,7 @@ impl Test {
 
     fn unknown(&mut self, record: &Decided, missing: &'static str, why: String) {
         self.found.undecidable += 1;
-        let tool = named(record);
+        let tool = record.tool.qualified().into_owned();
         let unknown = self.unknown.entry((tool.clone(), missing)).or_insert_with(|| Unknown {
             tool,
             missing,
@@ -251,11 +252,4 @@ impl Test {
 fn is_same(record: &Decided, decision: &Decision) -> bool {
     let before: Effect = record.enforcement.effect(record.decision);
     record.decision == decision.verdict && before == decision.effect
-}
-
-fn named(record: &Decided) -> String {
-    match &*record.tool.source {
-        crate::call::PROGRAM_SOURCE => record.tool.name.clone(),
-        source => format!("{source}/{}", record.tool.name),
-    }
 }

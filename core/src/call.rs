@@ -1,6 +1,7 @@
 //! A tool call as the engine sees it: which tool, on whose behalf, in which conversation.
 
 use arc_swap::ArcSwapOption;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// How much harm a tool can do; absent means not said.
@@ -59,6 +60,12 @@ pub struct ToolSpec {
 
 /// The source of tools that are the program's own functions.
 pub const PROGRAM_SOURCE: &str = "program";
+
+/// A tool's name where others may have the same: alone of the program's own, else with its source.
+#[must_use]
+pub fn qualified<'a>(source: &str, name: &'a str) -> Cow<'a, str> {
+    if source == PROGRAM_SOURCE { Cow::Borrowed(name) } else { Cow::Owned(format!("{source}/{name}")) }
+}
 
 /// A person on whose behalf the agent acts.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use crate::decide::{Decision, Effect, Matched, PlannedLimit, ReasonCode, Verdict
 use crate::error::Error;
 use crate::ledger::Outcome;
 use crate::ledger::read::Payload;
-use crate::ledger::record::typed::{self, Completed, Decided};
+use crate::ledger::record::typed::{Completed, Control, Decided};
 use crate::limits::Window;
 use crate::session::View;
 use crate::state::Key;
@@ -237,7 +237,7 @@ impl Hindsight {
     ///
     /// # Errors
     /// As [`Hindsight::decided`].
-    pub fn control(&mut self, record: &typed::Control, note: Option<&Payload>) -> Result<(), Error> {
+    pub fn control(&mut self, record: &Control, note: Option<&Payload>) -> Result<(), Error> {
         if record.what != MARK {
             return Ok(());
         }
@@ -264,10 +264,13 @@ impl Hindsight {
         let Some(open) = self.open.remove(&record.action_id.0) else { return };
         let now = record.time.0;
         if let Some(held) = &open.held {
-            let end = Settled { outcome: outcome(record), cost: record.cost, suspended: false };
+            let end = Settled { outcome: Outcome::from(record.outcome), cost: record.cost, suspended: false };
             self.guard.settle(&open.tool, held, end, now);
         }
-        if open.tool.plan().facts().is_empty() || outcome(record) != Outcome::Success || record.result.is_none() {
+        if open.tool.plan().facts().is_empty()
+            || Outcome::from(record.outcome) != Outcome::Success
+            || record.result.is_none()
+        {
             return;
         }
         match result {
@@ -335,18 +338,5 @@ fn has_redacted_key(value: &Value<'_>) -> bool {
         Value::List(items) => items.iter().any(has_redacted_key),
         Value::Map(entries) => entries.iter().any(|(key, item)| key.starts_with("$redacted") || has_redacted_key(item)),
         _ => false,
-    }
-}
-
-const fn outcome(record: &Completed) -> Outcome {
-    use typed::Outcome as Recorded;
-    match record.outcome {
-        Recorded::Success => Outcome::Success,
-        Recorded::Error => Outcome::Error,
-        Recorded::Denied => Outcome::Denied,
-        Recorded::Expired => Outcome::Expired,
-        Recorded::Cancelled => Outcome::Cancelled,
-        Recorded::Interrupted => Outcome::Interrupted,
-        Recorded::Unknown => Outcome::Unknown,
     }
 }

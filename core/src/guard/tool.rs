@@ -1,6 +1,6 @@
 //! A tool that was made ready: everything about it that no single call changes.
 
-use crate::call::{PROGRAM_SOURCE, ToolSpec};
+use crate::call::{ToolSpec, qualified};
 use crate::decide::{Layers, ToolPlan};
 use crate::error::Error;
 use crate::ledger::ToolEntry;
@@ -33,7 +33,8 @@ impl Tool {
         let prefix = CallPrefix::new(&spec.source, &spec.name);
         let definition = definition(&spec)?;
         let items = Items {
-            tool: secrets.tool(&asked_for(&spec)),
+            // what `session.calls` is asked for
+            tool: secrets.tool(&qualified(&spec.source, &spec.name)),
             tags: plan.tags().iter().map(|tag| secrets.tag(tag)).collect(),
         };
         Ok(Self { spec, plan, prefix, definition, items })
@@ -69,15 +70,6 @@ impl Tool {
             connector: self.plan.connector().map(|text| &**text),
             action: self.plan.action().map(|text| &**text),
         }
-    }
-}
-
-/// What `session.calls` is asked for: the name alone of the program's own tools, others with their source.
-fn asked_for(spec: &ToolSpec) -> Cow<'_, str> {
-    if spec.source == PROGRAM_SOURCE {
-        Cow::Borrowed(&spec.name)
-    } else {
-        Cow::Owned(format!("{}/{}", spec.source, spec.name))
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::payloads::Payloads;
 use super::scalar::{Hash, Id, Time};
-use crate::call::Risk;
+use crate::call::{Risk, qualified};
 use crate::decide::{Effect, Enforcement, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 macro_rules! records {
@@ -359,6 +360,14 @@ pub struct Tool {
     pub digest: Hash,
 }
 
+impl Tool {
+    /// Its name for people: with the source where that is not the program.
+    #[must_use]
+    pub fn qualified(&self) -> Cow<'_, str> {
+        qualified(&self.source, &self.name)
+    }
+}
+
 /// The user of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct User {
@@ -387,6 +396,20 @@ pub enum Outcome {
     Interrupted,
     /// Nobody knows.
     Unknown,
+}
+
+impl From<Outcome> for crate::ledger::Outcome {
+    fn from(recorded: Outcome) -> Self {
+        match recorded {
+            Outcome::Success => Self::Success,
+            Outcome::Error => Self::Error,
+            Outcome::Denied => Self::Denied,
+            Outcome::Expired => Self::Expired,
+            Outcome::Cancelled => Self::Cancelled,
+            Outcome::Interrupted => Self::Interrupted,
+            Outcome::Unknown => Self::Unknown,
+        }
+    }
 }
 
 /// What is known of a result.

@@ -5,7 +5,6 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::HomeOption;
 use crate::wording::counted;
-use counterseal::call::PROGRAM_SOURCE;
 use counterseal::decide::{Effect, Enforcement, Verdict};
 use counterseal::ledger::ActionId;
 use counterseal::ledger::read::{self, Filter};
@@ -102,7 +101,7 @@ impl Report {
 }
 
 fn tally(record: &Decided, tools: &mut BTreeMap<String, Tool>) {
-    let name = named(record);
+    let name = record.tool.qualified().into_owned();
     let of = tools.entry(name.clone()).or_insert(Tool { tool: name, calls: 0, ran: 0, refused: 0, asked: 0 });
     of.calls += 1;
     match record.effect {
@@ -119,9 +118,9 @@ fn observed(record: &Decided, groups: &mut BTreeMap<(String, &'static str, Strin
         return;
     }
     let effect = Enforcement::Progressive.effect(record.decision).as_str();
-    let key = (named(record), effect, record.reason_code.clone(), record.rules.clone());
+    let key = (record.tool.qualified().into_owned(), effect, record.reason_code.clone(), record.rules.clone());
     let group = groups.entry(key).or_insert_with(|| Group {
-        tool: named(record),
+        tool: record.tool.qualified().into_owned(),
         effect,
         decision: record.decision.as_str(),
         reason_code: record.reason_code.clone(),
@@ -183,12 +182,5 @@ fn print(document: &Document, console: &mut Console<'_>) {
         console.line(format_args!(
             "but for the mode `observe`, {refused} more would have been refused and {asked} more asked about"
         ));
-    }
-}
-
-fn named(record: &Decided) -> String {
-    match &*record.tool.source {
-        PROGRAM_SOURCE => record.tool.name.clone(),
-        source => format!("{source}/{}", record.tool.name),
     }
 }

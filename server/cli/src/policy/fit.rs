@@ -5,7 +5,6 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::HomeOption;
 use crate::wording::counted;
-use counterseal::call::PROGRAM_SOURCE;
 use counterseal::decide::Effect;
 use counterseal::ledger::read::{self, Entry, Filter, Payload};
 use counterseal::ledger::record::typed::Decided;
@@ -69,7 +68,7 @@ impl Fit {
             if let Record::Decided(record) = &entry.record
                 && record.effect == Effect::Run
             {
-                let name = named(record);
+                let name = record.tool.qualified().into_owned();
                 tools.entry(name.clone()).or_insert_with(|| Tool { tool: name, ..Tool::default() }).add(record, &entry);
             }
         }
@@ -198,11 +197,4 @@ fn id_of(tool: &str, taken: &mut BTreeSet<String>) -> String {
     let id = std::iter::once(stem.clone()).chain(numbered).find(|id| !taken.contains(id)).unwrap_or(stem);
     taken.insert(id.clone());
     id
-}
-
-fn named(record: &Decided) -> String {
-    match &*record.tool.source {
-        PROGRAM_SOURCE => record.tool.name.clone(),
-        source => format!("{source}/{}", record.tool.name),
-    }
 }
