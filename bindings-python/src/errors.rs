@@ -6,6 +6,7 @@ use counterseal::Error;
 use counterseal::decide::RefusalKind;
 use counterseal::guard::Refusal;
 use counterseal::policy::PolicyErrors;
+use counterseal::replay::Divergence;
 use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -21,6 +22,7 @@ struct Kept {
     approval_denied: Py<PyAny>,
     approval_timeout: Py<PyAny>,
     contained: Py<PyAny>,
+    diverged: Py<PyAny>,
     lifecycle: Py<PyAny>,
     any: Py<PyAny>,
 }
@@ -39,6 +41,7 @@ fn kept(py: Python<'_>) -> PyResult<&Kept> {
             approval_denied: named("ApprovalDenied")?,
             approval_timeout: named("ApprovalTimeout")?,
             contained: named("contained")?,
+            diverged: named("diverged")?,
             lifecycle: named("LifecycleError")?,
             any: named("CountersealError")?,
         })
@@ -102,6 +105,11 @@ pub(crate) fn denied(py: Python<'_>, tool: &str, refusal: &Refusal) -> PyErr {
         Ok(decision) => made(py, class, (decision, tool)),
         Err(error) => error,
     }
+}
+
+/// The `ReplayDivergence` for a call that is not the recorded one.
+pub(crate) fn diverged(py: Python<'_>, diverged: Divergence) -> PyErr {
+    made(py, |kept| &kept.diverged, (diverged.message, diverged.position, diverged.expected, diverged.found))
 }
 
 fn made<'py>(

@@ -20,6 +20,7 @@ mod plain;
 mod policy;
 mod question;
 mod reload;
+mod replay;
 mod session;
 mod ticket;
 mod tool;
@@ -63,6 +64,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<policy::Policy>()?;
     module.add_class::<pending::Pending>()?;
     module.add_class::<reload::Reload>()?;
+    module.add_class::<replay::Recording>()?;
     module.add_class::<ticket::Ticket>()?;
     module.add_class::<tool::Tool>()?;
     module.add_function(wrap_pyfunction!(by_name::check, module)?)?;

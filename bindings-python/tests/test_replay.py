@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 import datetime
 import decimal
 import functools
+import pathlib
 import threading
 
 import counterseal
@@ -516,6 +518,43 @@ budgets: [{id: few, tools: [counted], calls: 1}]
         assert seen[0][2:4] == ("not here", "ask a colleague")
         with counterseal.replay("r-1", home=engine.home):
             assert refusals() == seen
+
+
+def test_a_refusal_comes_back_with_its_whole_decision(recorded):
+    engine, program, _ = recorded
+    with counterseal.run("r-refused"), pytest.raises(counterseal.PolicyDenied) as first:
+        program.forbidden()
+    with counterseal.replay("r-refused", home=engine.home), pytest.raises(counterseal.PolicyDenied) as second:
+        program.forbidden()
+    assert second.value.decision == first.value.decision
+    assert copy.copy(second.value.decision).to_dict() == first.value.decision.to_dict()
+
+
+def test_a_call_that_people_agreed_to_is_given_back_without_asking_them():
+    asked = []
+
+    def agrees(question):
+        asked.append(question.tool_name)
+        return counterseal.Approved(by="ann")
+
+    policy = FULL.replace("decision: deny", "decision: require_approval")
+    with testing.engine(policy, approver=agrees) as engine:
+        forbidden = counterseal.guard(lambda: 7, name="forbidden")
+        with counterseal.run("r-asked"):
+            assert forbidden() == 7
+        with counterseal.replay("r-asked", home=engine.home):
+            assert forbidden() == 7
+    assert asked == ["forbidden"]
+
+
+def test_a_record_that_cannot_be_read_is_told(recorded):
+    engine, _, _ = recorded
+    counterseal.flush()
+    (segment,) = pathlib.Path(engine.home).glob("streams/*/*.jsonl")
+    segment.write_bytes(segment.read_bytes().replace(b'"fetch"', b'"fe"tch'))
+    with pytest.raises(counterseal.LedgerError, match="`counterseal ledger verify` tells") as raised:
+        counterseal.replay("r-1", home=engine.home)
+    assert raised.value.code == "ledger_corrupt"
 
 
 def test_nothing_is_counted(recorded):

@@ -4,8 +4,8 @@
 //! (the caller's binding) → complete. [`guard::Guard`] ties these together for one process.
 //!
 //! Half of the crate is pure: `value`, `policy`, `condition`, `redact`, `decide`, `call`, `plain` and the formats of `ledger` take
-//! time as an argument, start nothing and touch no disk. Only `ledger`'s home, writer and recovery, `state`, `session` on it, `guard`, and
-//! `rehearsal` and `backtest` with it, do I/O.
+//! time as an argument, start nothing and touch no disk. Only `ledger`'s home, writer and recovery, `state`, `session` on it, `guard`,
+//! `rehearsal` and `backtest` with it, and the reading of a run in `replay`, do I/O.
 
 pub mod approval;
 pub mod backtest;
@@ -21,6 +21,7 @@ pub mod plain;
 pub mod policy;
 pub mod redact;
 pub mod rehearsal;
+pub mod replay;
 pub mod session;
 pub mod state;
 pub mod value;

@@ -7,7 +7,7 @@ from pathlib import Path
 from replaying import VECTORS, vectors
 
 KNOWN = {"name", "since", "cases"}
-MORE = {"values": {"key", "tool", "python"}, "conditions": {"setup"}}
+MORE = {"values": {"key", "tool", "python"}, "conditions": {"setup"}, "replay": {"policy"}}
 
 
 def test_every_file_has_its_replay() -> None:

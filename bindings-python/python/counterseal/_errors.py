@@ -49,7 +49,7 @@ class PolicyError(ConfigurationError):
 
 
 class LedgerError(CountersealError):
-    """The ledger could not be written or read, or does not verify."""
+    """The ledger could not be written or read, does not verify, or does not hold what a replay takes."""
 
 
 class LimitReachedError(CountersealError):
@@ -183,11 +183,20 @@ _KINDS: dict[str, type[CountersealError]] = {
 
 def from_core(code: str, kind: str, retry: str, message: str, details: Mapping[str, str]) -> CountersealError:
     """The exception for an error of the engine."""
-    made = LedgerError if code.startswith("ledger_") else _KINDS.get(kind, CountersealError)
+    of_ledger = code.startswith("ledger_") or code == "replay_incomplete"
+    made = LedgerError if of_ledger else _KINDS.get(kind, CountersealError)
     suggestion = details.get("suggestion")
     if suggestion is not None and suggestion not in message:
         message = f"{message}; {suggestion}"
     return made(message, code=code, kind=kind, retry=retry, details=details)
+
+
+def diverged(message: str, position: int, expected: str | None, found: str | None) -> ReplayDivergence:
+    """The exception for a call that is not the recorded one; both are JSON texts."""
+    import json
+
+    shown, made = (None if text is None else json.loads(text) for text in (expected, found))
+    return ReplayDivergence(message, position=position, expected=shown, found=made)
 
 
 def contained(tool_name: str) -> CountersealError:

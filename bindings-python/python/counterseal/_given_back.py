@@ -1,10 +1,10 @@
-"""What a replay gives in the place of a body: results, exceptions and refusals, as far as the ledger holds them."""
+"""What a replay gives in the place of a body: recorded results and exceptions as Python has them."""
 
 from __future__ import annotations
 
 import sys
 
-from ._errors import CountersealError, PolicyDenied
+from ._errors import CountersealError
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
@@ -15,34 +15,23 @@ class ReplayedError(CountersealError):
     """The exception that ended a recorded call, where one of its own type cannot be made."""
 
 
-def is_redacted(value: object) -> bool:
-    return isinstance(value, dict) and any(key.startswith("$redacted") for key in value)
+def returned(result: str | None) -> object:
+    """A recorded result as Python has it, of its JSON; without one nothing came back."""
+    import json
+
+    return None if result is None else _value(json.loads(result))
 
 
-def unreadable(value: Any) -> str | None:
-    """Why a recorded result cannot be given back, if it cannot."""
+def _value(value: Any) -> Any:
     if isinstance(value, list):
-        return next((why for why in map(unreadable, value) if why), None)
-    if not isinstance(value, dict):
-        return None
-    if is_redacted(value):
-        return "its result was redacted; write `record: {result: full}` in the policy"
-    if value.keys() == {"$opaque"}:
-        return f"its result holds a `{value['$opaque']}`, which has no value"
-    return next((why for why in map(unreadable, value.values()) if why), None)
-
-
-def value_of(value: Any) -> Any:
-    """A recorded value as Python has it."""
-    if isinstance(value, list):
-        return [value_of(one) for one in value]
+        return [_value(one) for one in value]
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
         ((tag, text),) = value.items()
         if tag in ("$int", "$float", "$decimal", "$bytes", "$time") and isinstance(text, str):
             return _tagged(tag, text)
-    return {key[1:] if key.startswith("$$") else key: value_of(one) for key, one in value.items()}
+    return {key[1:] if key.startswith("$$") else key: _value(one) for key, one in value.items()}
 
 
 def _tagged(tag: str, text: str) -> Any:
@@ -76,9 +65,12 @@ def _moment(text: str) -> Any:
     return text
 
 
-def raised(recorded: Any) -> BaseException:
-    """The exception of a recorded call: of its own type where that is a built-in one or the program has it by now, made with what
-    was recorded of its arguments. A constructor of the program's own is not called."""
+def raised(error: str) -> BaseException:
+    """The exception of a recorded call, of its JSON: of its own type where that is a built-in one or the program has it by now, made
+    with what was recorded of its arguments. A constructor of the program's own is not called."""
+    import json
+
+    recorded = json.loads(error)
     if not isinstance(recorded, str):
         return ReplayedError("what it was made with was redacted", code="replayed", kind="runtime")
     name, _, message = recorded.partition(": ")
@@ -101,7 +93,7 @@ def _listed(message: str) -> tuple[Any, ...]:
     import json
 
     try:
-        return tuple(value_of(one) for one in json.loads(message))
+        return tuple(_value(one) for one in json.loads(message))
     except ValueError:  # an older record: the text itself begins like that
         return (message,)
 
@@ -119,37 +111,3 @@ def _exception_type(name: str) -> Any:
         if isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, CountersealError):
             return found
     return None
-
-
-def refusal(decided: dict[str, Any], tool: str, said: Any) -> PolicyDenied:
-    """The refusal of a recorded call, in the words that were recorded with it."""
-    from ._errors import ApprovalDenied, ApprovalTimeout, BudgetExceeded, RateLimited
-
-    code = decided["reason_code"]
-    kinds = {
-        "budget_exceeded": BudgetExceeded,
-        "rate_limited": RateLimited,
-        "loop_detected": RateLimited,
-        "approval_denied": ApprovalDenied,
-        "approval_expired": ApprovalTimeout,
-    }
-    decision: Any = _RecordedDecision(decided, said if isinstance(said, dict) else {})
-    return kinds.get(code, PolicyDenied)(decision, tool)
-
-
-class _RecordedDecision:
-    """A decision as the ledger holds it."""
-
-    def __init__(self, decided: dict[str, Any], said: dict[str, Any]) -> None:
-        words = {name: text if isinstance(text, str) else None for name, text in said.items()}
-        self.decision = decided["decision"]
-        self.effect = decided["effect"]
-        self.reason = words.get("reason")
-        self.reason_code = decided["reason_code"]
-        self.reason_for_agent = words.get("reason_for_agent")
-        self.rules = tuple(decided["rules"])
-        self.policy = decided["policy"]
-        self.enforcement = decided["enforcement"]
-        self.detail = words.get("detail")
-        self.limit = None
-        self.action_id = decided["action_id"]

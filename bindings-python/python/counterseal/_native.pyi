@@ -180,6 +180,20 @@ class Reload:
     def standing(self) -> dict[str, object]: ...
 
 @final
+class Recording:
+    def __new__(cls, home: str, run: str, session: str | None) -> Recording: ...
+    def serve(
+        self,
+        source: str,
+        name: str,
+        arguments: bytes,
+        call_id: str | None,
+        after: int | None,
+        alone: bool,
+    ) -> tuple[int, str | None, str | None, BaseException | None]: ...
+    def end(self) -> None: ...
+
+@final
 class Ticket:
     @property
     def action_id(self) -> str | None: ...

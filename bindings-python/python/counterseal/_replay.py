@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import sys
-from _thread import RLock, _count
+from _thread import _count
 from contextvars import ContextVar
 
 from . import _native
-from ._contexts import _Scope, _text
-from ._errors import CountersealError, ReplayDivergence
+from ._contexts import _optional, _Scope, _text
+from ._errors import CountersealError
 from ._given_back import ReplayedError as ReplayedError
+from ._given_back import raised, returned
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
     import os
     from types import TracebackType
 
-    from ._recorded import Call, Run
-
-_last: ContextVar[tuple[Replay, Call] | None] = ContextVar("counterseal_replayed", default=None)
+_last: ContextVar[tuple[Replay, int] | None] = ContextVar("counterseal_replayed", default=None)
 """The call that this task or thread was given last, or that was given before it was started: its next one comes after that."""
 
 
@@ -53,22 +52,20 @@ def replay(
     While it is under way, calls of this process from anywhere else are refused with the code `replay_incomplete`: a thread
     that was started without its context would run tools for real. `elsewhere=True` lets them be made, where other work goes on.
     """
-    from ._recorded import recorded
+    from ._configuration import flush
+    from ._ledger import Ledger
 
-    return Replay(recorded(_text("run", run), session, home), elsewhere)
+    run, session = _text("run", run), _optional("session", session)
+    flush()
+    return Replay(_native.Recording(Ledger(home).home, run, session), elsewhere)
 
 
 class Replay:
     """What `replay` returns: a context manager for `with` and `async with`, entered once."""
 
-    def __init__(self, run: Run, elsewhere: bool) -> None:
+    def __init__(self, run: _native.Recording, elsewhere: bool) -> None:
         self._run = run
         self._elsewhere = elsewhere
-        self._made = 0
-        self._first = 0
-        """Every call before it was given back."""
-        self._diverged: ReplayDivergence | None = None
-        self._lock = RLock()
         self._scope: _Scope | None = None
         self._left = False
 
@@ -95,19 +92,8 @@ class Replay:
         if not self._elsewhere:
             _native.replay_alone(False)
         self._scope.__exit__(kind, error, traceback)
-        if error is not None:
-            return
-        if self._diverged is not None:
-            # The program caught it and went on as if it were a failure of the tool.
-            raise _again(self._diverged)
-        expected = next((call for call in self._run.calls if not call.served and not call.may_be_inner()), None)
-        if expected is not None:
-            raise ReplayDivergence(
-                f"the program made {self._made} of {self._outer()} calls; the next would be {expected}",
-                position=self._made + 1,
-                expected=expected.shown(),
-                found=None,
-            )
+        if error is None:
+            self._run.end()
 
     async def __aenter__(self) -> Replay:
         return self.__enter__()
@@ -121,100 +107,16 @@ class Replay:
         self.__exit__(kind, error, traceback)
 
     def _serve(self, source: str, name: str, canonical: bytes, call_id: str | None) -> Replayed:
-        """What was recorded of this call."""
-        from ._recorded import incomplete
-
+        """What was recorded of this call, or raises what it raised."""
         held = _last.get()
         after = held[1] if held is not None and held[0] is self else None
-        with self._lock:
-            if self._diverged is not None:
-                raise _again(self._diverged)
-            call = self._matching(source, name, canonical, call_id, after)
-            call.served = True
-            self._made += 1
-        _last.set((self, call))
-        why = call.missing()
-        if why is not None:
-            raise incomplete(f"{call} cannot be replayed: {why}")
-        return Replayed(call.outcome())
-
-    def _matching(self, source: str, name: str, canonical: bytes, call_id: str | None, after: Call | None) -> Call:
-        """The recorded call that this one is; raises where it is none.
-
-        Calls that ran at the same time may come in any order, and it cannot be told from a record which task made which. So any call
-        of the same tool and arguments may be meant that was not given back yet; but one that ended before another began cannot
-        have been made after it by the same task.
-        """
-        like = [call for call in self._run.like(source, name, canonical) if not call.served]
-        fitting = [call for call in like if after is None or call.begins > after.ends]
-        if not fitting:
-            expected = self._expected(source, name, call_id, after)
-            raise self._divergence(source, name, canonical, expected, like[0] if like else None, after)
-        # One that a body may have made, whose call was given back without it, comes last: the program may make the same call too.
-        found = min(
-            fitting, key=lambda call: (call_id is None or call.call_id != call_id, call.may_be_inner(), call.begins)
-        )
-        if _is_alone():
-            # Nobody is there who could still make the calls before it.
-            expected = self._unmade(None)
-            if expected is not None and expected.begins < found.begins:
-                raise self._divergence(source, name, canonical, expected, None, after)
-        return found
-
-    def _unmade(self, after: Call | None) -> Call | None:
-        """The first call that was not made, and that no body made which did not run."""
-        calls = self._run.calls
-        while self._first < len(calls) and calls[self._first].served:
-            self._first += 1
-        for call in calls[self._first :]:
-            if not call.served and (after is None or call.begins > after.ends) and not call.may_be_inner():
-                return call
-        return None
-
-    def _expected(self, source: str, name: str, call_id: str | None, after: Call | None) -> Call | None:
-        """The recorded call that was most likely meant."""
-        left = [call for call in self._run.calls if not call.served and not call.may_be_inner()]
-        by_id = [call for call in left if call_id is not None and call.call_id == call_id]
-        of_tool = [] if _is_alone() else [call for call in left if call.key[:2] == (source, name)]
-        return next(iter(by_id or of_tool), self._unmade(after))
-
-    def _divergence(
-        self,
-        source: str,
-        name: str,
-        canonical: bytes,
-        expected: Call | None,
-        like: Call | None,
-        after: Call | None,
-    ) -> ReplayDivergence:
-        from ._recorded import named, parsed, short
-
-        position = self._made + 1
-        made = f"`{named(source, name)}` with {short(canonical)}"
-        if like is not None and after is not None:
-            why = f"call {position} is {made}, which the recorded run made before {after} had ended"
-        elif expected is None:
-            why = f"call {position} is {made}; the recorded run made {self._outer()}"
-        else:
-            why = f"call {position} is not the recorded one: {expected.difference(source, name, canonical)}"
-        self._diverged = ReplayDivergence(
-            why,
-            position=position,
-            expected=None if expected is None else expected.shown(),
-            found={"tool": named(source, name), "arguments": parsed(canonical)},
-        )
-        return self._diverged
-
-    def _outer(self) -> int:
-        """How many calls the program has to make, as far as it is known."""
-        return sum(call.served or not call.may_be_inner() for call in self._run.calls)
-
-
-def _again(diverged: ReplayDivergence) -> ReplayDivergence:
-    """The same for whoever comes later: an exception that is raised twice would gather the traces of both."""
-    return ReplayDivergence(
-        diverged.message, position=diverged.position, expected=diverged.expected, found=diverged.found
-    )
+        index, result, error, refused = self._run.serve(source, name, canonical, call_id, after, _is_alone())
+        _last.set((self, index))
+        if refused is not None:
+            raise refused
+        if error is not None:
+            raise raised(error)
+        return Replayed(returned(result))
 
 
 def _is_alone() -> bool:

@@ -5,7 +5,7 @@ use crate::ledger::id::StreamId;
 use std::path::PathBuf;
 
 impl Home {
-    pub(super) fn digest_key_path(&self) -> PathBuf {
+    pub(crate) fn digest_key_path(&self) -> PathBuf {
         self.path.join("digest.key")
     }
 
