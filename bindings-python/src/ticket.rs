@@ -163,10 +163,9 @@ pub(crate) fn leaves_a_body(class: &Bound<'_, PyType>) {
 
 /// An exception that ends a body from outside is no failure of the tool.
 fn outcome(error: &Bound<'_, PyAny>) -> Outcome {
-    let py = error.py();
     let outside = error.is_instance_of::<PyGeneratorExit>()
         || error.is_instance_of::<PyKeyboardInterrupt>()
-        || cancelled(py).is_some_and(|class| error.is_instance(&class).unwrap_or(false))
+        || is_cancellation(error)
         || is_control_flow(error);
     if outside { Outcome::Interrupted } else { Outcome::Error }
 }
@@ -182,10 +181,16 @@ fn control_flow(py: Python<'_>) -> Vec<Bound<'_, PyType>> {
     known.iter().map(|class| class.bind(py).clone()).collect()
 }
 
-/// `asyncio.CancelledError`, where the program has imported asyncio.
-fn cancelled(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
-    let modules = py.import("sys").ok()?.getattr("modules").ok()?;
-    modules.get_item("asyncio.exceptions").ok()?.getattr("CancelledError").ok()
+/// The modules, and the exceptions in them, with which a body is cancelled.
+const CANCELLATIONS: [(&str, &str); 2] = [("asyncio.exceptions", "CancelledError"), ("trio", "Cancelled")];
+
+/// Whether an event loop cancelled it, of those that the program has imported.
+fn is_cancellation(error: &Bound<'_, PyAny>) -> bool {
+    let Ok(modules) = error.py().import("sys").and_then(|sys| sys.getattr("modules")) else { return false };
+    CANCELLATIONS.iter().any(|(module, name)| {
+        let class = modules.get_item(module).and_then(|module| module.getattr(*name));
+        class.and_then(|class| error.is_instance(&class)).unwrap_or(false)
+    })
 }
 
 /// The exception's type, and what it was made with: one plain text as it is, anything else that is plain as a JSON list, which a

@@ -240,6 +240,21 @@ def test_a_cancelled_coroutine_is_interrupted() -> None:
     asyncio.run(main())
 
 
+def test_a_coroutine_cancelled_by_trio_is_interrupted_too() -> None:
+    trio = pytest.importorskip("trio")
+
+    async def slow(x):
+        await trio.sleep_forever()
+
+    async def main() -> None:
+        with trio.move_on_after(0):
+            await cs.guard_tool("slow", slow)(1)
+
+    with engine() as test:
+        trio.run(main)
+        assert test.decisions[-1].outcome == "interrupted"
+
+
 def generator(n):
     received = []
     try:
