@@ -9,6 +9,7 @@ import functools
 import gc
 import json
 import pickle
+import re
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,17 @@ def test_a_denied_call_says_everything() -> None:
         assert not isinstance(error, OSError)
         assert json.dumps(error.decision.to_dict())
         assert test.decisions[-1].outcome is None
+
+
+def test_an_argument_that_a_limit_is_counted_by_is_spoken_of_as_that() -> None:
+    policy = {"version": 1, "budgets": [{"id": "b", "tools": ["pay"], "per": "args.to", "calls": 5}]}
+    with engine(policy):
+        pay = cs.guard_tool("pay", lambda to=None: to)
+        for to, why in [(None, "`args.to` is null"), ([], "`args.to` is no text and no number")]:
+            with pytest.raises(cs.PolicyDenied, match=re.escape(why)) as denied:
+                pay(to)
+            assert denied.value.reason_code == "limit_failed"
+            assert "`per` a text" in denied.value.remediation
 
 
 def test_an_error_survives_pickling() -> None:

@@ -151,7 +151,7 @@ _REMEDIES = {
     "rate_limited": 'wait until `decision.limit["resets_at"]`',
     "loop_detected": "do something else: the same call was made too often",
     "limit_unknown": "see `counterseal.health()`: what was used so far is not known",
-    "limit_failed": "give the argument that the limit counts as a number that is not negative",
+    "limit_failed": "see `decision.detail`: an argument that a limit sums has to be a number that is not negative, one that it is counted `per` a text, a number or a truth",
     "session_unknown": "see `counterseal.health()`: what the session did cannot be remembered",
     "unrecorded": "see `counterseal.health()`: the record could not be written",
     "closed": "call `counterseal.configure()` again before the tool",

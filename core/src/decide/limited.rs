@@ -89,7 +89,8 @@ impl PlannedLimit {
             Some(Value::Float(number)) if number.is_finite() => {
                 Ok(Cow::Owned(ryu_js::Buffer::new().format_finite(*number).to_owned()))
             }
-            Some(Value::Null) | None => Err(format!("`{}` is missing", path.text())),
+            None => Err(format!("`{}` is missing", path.text())),
+            Some(Value::Null) => Err(format!("`{}` is null", path.text())),
             Some(_) => Err(format!("`{}` is no text and no number", path.text())),
         }
     }
