@@ -68,6 +68,8 @@ pub(crate) struct Status {
     pub(crate) last_error: Option<String>,
     pub(crate) last_sync: Option<Instant>,
     pub(crate) counted: Vec<(String, u64)>,
+    /// When taking over dead streams ends, once the ledger is being closed.
+    pub(crate) adopts_until: Option<Instant>,
     finished: bool,
 }
 

@@ -71,7 +71,7 @@ impl Ledger {
     pub fn recover(home: &Path, options: &Options) -> Result<u64, Error> {
         let home = Home::open(home)?;
         let mut outbox = Outbox::new(&options.sinks);
-        adopt::adopt_orphans(&home, &options.clock, &mut |note| outbox.send(note)).into_result()
+        adopt::adopt_orphans(&home, &options.clock, &mut |note| outbox.send(note), &|| false).into_result()
     }
 
     /// The home.
@@ -191,7 +191,7 @@ impl Ledger {
 
     /// Closes this process's stream: everything recorded is written, the stream closed, a checkpoint signed. Idempotent;
     /// every later record is refused with [`ErrorCode::Closed`]. What dead processes left is taken over by a process that
-    /// recorded nothing too, as far as `timeout` lasts; the rest is left to the next.
+    /// recorded nothing too, for a quarter of `timeout`; the rest is left to the next.
     ///
     /// # Errors
     /// [`ErrorCode::LedgerIo`] where it did not end within `timeout` (it goes on; what is not written then is recovered by
@@ -231,6 +231,7 @@ impl Ledger {
     }
 
     fn stop(live: &Live, timeout: Duration) -> Result<(), Error> {
+        live.control.status().adopts_until = Some(adopt::until(timeout));
         live.control.stop.store(true, Ordering::SeqCst);
         live.spool.wake_consumer();
         if live.control.wait_finished(timeout) && !live.control.gone.load(Ordering::Acquire) {
@@ -240,7 +241,10 @@ impl Ledger {
         let because = because.map(|trouble| format!("; the writer says: {trouble}")).unwrap_or_default();
         Err(Error::new(
             ErrorCode::LedgerIo,
-            format!("the ledger was not closed in {} ms{because}", timeout.as_millis()),
+            format!(
+                "the ledger was not closed in {} ms{because}; nothing recorded is lost: the next process that records in the home writes and closes what is left; where the disk is slow close with a longer timeout",
+                timeout.as_millis()
+            ),
         ))
     }
 
@@ -249,9 +253,11 @@ impl Ledger {
     fn adopt_unrecorded(&self, timeout: Duration) {
         let (home, options, told) = (self.home.clone(), Arc::clone(&self.options), Arc::clone(&self.unrecorded));
         let (ended, end) = mpsc::sync_channel(1);
+        let until = adopt::until(timeout);
         let adopt = move || {
             let mut outbox = Outbox::new(&options.sinks);
-            let adoption = adopt::adopt_orphans(&home, &options.clock, &mut |note| outbox.send(note));
+            let adoption =
+                adopt::adopt_orphans(&home, &options.clock, &mut |note| outbox.send(note), &|| Instant::now() >= until);
             told.adopted.store(adoption.adopted, Ordering::Relaxed);
             told.trouble.store(adoption.error.map(|error| Arc::new(error.message().to_owned())));
             // nobody listens any more where it took too long

@@ -183,21 +183,49 @@ fn a_close_that_was_cut_short_is_finished() {
 }
 
 #[test]
-fn an_opened_segment_without_files_is_made() {
+fn a_segment_that_was_announced_and_never_begun_is_no_damage_and_is_made() {
     let mut dying = Dying::new(Options::default());
+    // the writer cannot open its segment, and the line is put there as it would have been
+    let index = dying.ledger.home().index_path();
+    std::fs::remove_file(&index).unwrap();
+    std::fs::create_dir(&index).unwrap();
     dying.record(2);
     let home = dying.copy();
-    let stream = dying.stream();
-    let _ = dying.ledger.flush(LONG);
-    // the writer's own line, or one as it would have written it
-    let index = std::fs::read(dying.ledger.home().index_path()).unwrap();
-    std::fs::write(home.join("index"), index).unwrap();
-    for file in ["000001.jsonl", "000001.side"] {
-        let _may_not_be_there_yet = std::fs::remove_file(stream_path(&home, stream).join(file));
+    for path in [&index, &home.join("index")] {
+        give_back(path);
     }
-    if stream_path(&home, stream).join("spool").exists() {
-        assert_eq!(Ledger::recover(&home, &Options::default()).unwrap(), 1);
-        read(&home);
+    let opened = IndexLine::Opened { time: UnixNanos(1), stream: dying.stream(), segment: 1, prev: [0; 32] };
+    Home::open(&home).unwrap().lock().unwrap().append_index(&mut IndexTree::new(), &[opened]).unwrap();
+    let report = verify(&home, &verify::Options::default()).unwrap();
+    assert!(report.holds(), "{report}");
+    assert!(report.to_string().contains("its process ended before it made it"), "{report}");
+    recovered(&home, 2);
+}
+
+#[test]
+fn a_segment_that_held_records_and_was_removed_stays_missing() {
+    for other_boot in [false, true] {
+        let (dying, home) = Dying::holding(2, 1);
+        let stream = stream_path(&home, dying.stream());
+        for file in ["000001.jsonl", "000001.side"] {
+            std::fs::remove_file(stream.join(file)).unwrap();
+        }
+        if other_boot {
+            let mut spool = std::fs::read(stream.join("spool")).unwrap();
+            spool[64] ^= 1;
+            std::fs::write(stream.join("spool"), spool).unwrap();
+        }
+        let missing = || {
+            let report = verify(&home, &verify::Options::default()).unwrap();
+            report.problems.iter().any(|problem| problem.code == verify::ProblemCode::SegmentMissing)
+        };
+        assert!(missing());
+        if !other_boot {
+            let error = Ledger::recover(&home, &Options::default()).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::LedgerCorrupt);
+            assert!(error.message().contains("is missing and held records up to"), "{error}");
+            assert!(missing(), "taking the stream over does not hide it");
+        }
     }
 }
 

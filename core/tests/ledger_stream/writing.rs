@@ -215,6 +215,8 @@ fn a_failing_disk_keeps_records_in_the_spool_until_it_works_again() {
     let health = ledger.health();
     assert_eq!((health.full, health.written), (1, 0));
     assert!(health.last_error.unwrap().contains("index"));
+    let late = ledger.close(Duration::from_millis(1)).unwrap_err();
+    assert!(late.message().contains("nothing recorded is lost"), "{late}");
 
     give_back(&index);
     ledger.close(LONG).unwrap();

@@ -52,7 +52,7 @@ struct Held {
 ///
 /// # Errors
 /// [`ErrorCode::LedgerCorrupt`] where the segment is damaged before the place up to which the index seals it: that is no torn
-/// tail, and nothing is cut. [`ErrorCode::LedgerIo`].
+/// tail, and nothing is cut; and where it is gone although it held records. [`ErrorCode::LedgerIo`].
 pub(super) fn repair(
     home: &Home,
     streams: &Streams,
@@ -74,6 +74,16 @@ pub(super) fn repair(
     let path = home.segment_path(stream, last.segment);
     let sidecar = home.sidecar_path(stream, last.segment);
     if !path.exists() && !last.closed && last.seal.is_none() {
+        if note >= at.seq {
+            return Err(Error::new(
+                ErrorCode::LedgerCorrupt,
+                format!(
+                    "`{}` is missing and held records up to {note}, as its process noted; restore it, or run `counterseal ledger verify`",
+                    path.display()
+                ),
+            )
+            .with("path", path.display()));
+        }
         // the line is in the index and the process died before it made the files; one of them may be there, empty
         match std::fs::remove_file(&sidecar) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -51,7 +51,7 @@ pub fn settle(
             return Ok(());
         }
         if let Some(stream) = dead {
-            let adoption = adopt_orphans(home, clock, sink);
+            let adoption = adopt_orphans(home, clock, sink, &|| false);
             let left = home.stream_path(stream).join("spool");
             if let Some(error) = adoption.error.filter(|_| left.exists()) {
                 let message = format!(

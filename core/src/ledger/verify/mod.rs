@@ -147,11 +147,17 @@ impl Check<'_> {
     }
 
     fn missing(&self, plan: &SegmentPlan, place: Place, report: &mut Report, found: &mut Found) {
-        let lock = self.path.join("streams").join(self.stream.to_string()).join("lock");
+        let folder = self.path.join("streams").join(self.stream.to_string());
+        let lock = folder.join("lock");
         if plan.closed {
             found.missing.push((self.stream, plan.number, place));
         } else if self.last && plan.seals.is_empty() && FileLock::is_held(&lock).unwrap_or(false) {
             report.remark(format!("{}: its process is about to make it", place.file));
+        } else if self.last && plan.seals.is_empty() && spools::never_begun(self.stream, &folder, plan.first) {
+            report.remark(format!(
+                "{}: its process ended before it made it, so it held nothing; the next process to record makes it, with what the spool holds",
+                place.file
+            ));
         } else {
             let sealed = plan.seals.last().map_or(0, |(_, seal)| seal.records);
             let place = plan.first.map_or(place.clone(), |first| place.seq(first));

@@ -7,6 +7,7 @@ use crate::clock::UnixNanos;
 use crate::ledger::codec::{Decoded, decode};
 use crate::ledger::home::Home;
 use crate::ledger::id::StreamId;
+use crate::ledger::live::boot_id;
 use crate::ledger::lock::FileLock;
 use crate::ledger::read::{Entries, Filter};
 use crate::ledger::record::{Kind, Record};
@@ -46,6 +47,14 @@ pub(super) fn check(path: &Path, folders: &[StreamId], plan: &Plan, home: Option
             }
         }
     }
+}
+
+/// Whether the spool of a dead process says that its stream never had the record `first` on the disk: whatever was to follow is
+/// in the spool. One of an earlier start of the machine tells nothing: what it noted last need not have reached the disk.
+pub(super) fn never_begun(stream: StreamId, folder: &Path, first: Option<u64>) -> bool {
+    let Ok(leftover) = read_leftover(&folder.join("spool")) else { return false };
+    let own = leftover.stream == stream.0 && leftover.boot == boot_id();
+    own && first.is_some_and(|first| leftover.note < first)
 }
 
 /// A directory of which the index knows nothing: of a process that has recorded nothing yet, or a stranger's.

@@ -121,7 +121,8 @@ impl Writer {
         let (home, options, control) = (self.home.clone(), Arc::clone(&self.options), Arc::clone(&self.control));
         let body = move || {
             let mut outbox = Outbox::new(&options.sinks);
-            let adoption = adopt::adopt_orphans(&home, &options.clock, &mut |note| outbox.send(note));
+            let enough = || control.status().adopts_until.is_some_and(|until| Instant::now() >= until);
+            let adoption = adopt::adopt_orphans(&home, &options.clock, &mut |note| outbox.send(note), &enough);
             control.status().adopted += adoption.adopted;
             if let Some(error) = adoption.error {
                 control.trouble(&error);
