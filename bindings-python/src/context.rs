@@ -4,7 +4,7 @@ use crate::capture;
 use crate::errors::raised;
 use crate::outside;
 use arc_swap::ArcSwapOption;
-use counterseal::call::{Beginning, CallContext, User};
+use counterseal::call::{CallContext, User};
 use counterseal::value::encode;
 use counterseal::{Error, ErrorCode};
 use pyo3::prelude::*;
@@ -159,12 +159,6 @@ pub(crate) fn of_session(session: &str) -> CallContext {
     CallContext { beginning: Some(Arc::default()), ..CallContext::new(session) }
 }
 
-/// How the session called `session` began, where `context` is in it.
-fn beginning_of(context: &CallContext, session: &str) -> Option<Arc<Beginning>> {
-    let beginning = context.beginning.as_ref()?;
-    if *context.session == *session { Some(Arc::clone(beginning)) } else { beginning.of_parent(session).cloned() }
-}
-
 impl Context {
     pub(crate) const fn inner(&self) -> &CallContext {
         &self.inner
@@ -200,12 +194,8 @@ impl Context {
         };
         let mut annotated = outer.and_then(|outer| outer.get().annotated.as_ref().map(|all| all.clone_ref(py)));
         if let Some(session) = session {
-            // Another conversation: what was said of the one around it does not hold in it.
             NAMED.store(true, Ordering::Relaxed);
-            let around = parent.and_then(|parent| beginning_of(&inner, parent));
-            inner = of_session(session);
-            let beginning = Beginning::new(user_text.map(Box::from), parent.map(Arc::from)).within(around);
-            inner.beginning = Some(Arc::new(beginning));
+            inner = inner.enter(session, user_text.map(Box::from), parent.map(Arc::from));
             annotated = None;
         }
         if let Some(user) = user {

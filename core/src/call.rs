@@ -171,6 +171,26 @@ pub struct CallContext {
 }
 
 impl CallContext {
+    /// The context of `session` within this one. Where its `parent` is the session in force or one around it, it is a sub-agent's
+    /// and goes on in the same run and for the same user; any other is a conversation of its own.
+    #[must_use]
+    pub fn enter(&self, session: impl Into<Arc<str>>, user_text: Option<Box<str>>, parent: Option<Arc<str>>) -> Self {
+        let around = parent.as_deref().and_then(|parent| self.beginning_of(parent));
+        let (user, run) = match &around {
+            Some(_) => (self.user.clone(), self.run.clone()),
+            None => (None, None),
+        };
+        let beginning = Some(Arc::new(Beginning::new(user_text, parent).within(around)));
+        Self { user, run, beginning, ..Self::new(session) }
+    }
+
+    /// How the session called `session` began, where it is the one in force or one around it.
+    #[must_use]
+    pub fn beginning_of(&self, session: &str) -> Option<Arc<Beginning>> {
+        let beginning = self.beginning.as_ref()?;
+        if *self.session == *session { Some(Arc::clone(beginning)) } else { beginning.of_parent(session).cloned() }
+    }
+
     /// A call in `session`, of which nothing else is known.
     #[must_use]
     pub fn new(session: impl Into<Arc<str>>) -> Self {

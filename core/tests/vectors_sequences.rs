@@ -2,7 +2,7 @@
 
 #![cfg(test)]
 
-use counterseal::call::{Beginning, CallContext, PROGRAM_SOURCE, ToolSpec, User};
+use counterseal::call::{CallContext, PROGRAM_SOURCE, ToolSpec, User};
 use counterseal::clock::{Clock, UnixNanos};
 use counterseal::decide::{Decision, Effect, Exceeded, Layer, Layers, Options, ReasonCode};
 use counterseal::guard::{Admission, Captured, Config, Guard};
@@ -23,8 +23,8 @@ const SESSIONS: &str = include_str!("../../tests/vectors/sessions.json");
 /// 2026-01-01T00:00:00Z: where the times of all sequences begin.
 const START: i64 = 1_767_225_600_000_000_000;
 
-/// How sessions of a case began, by id.
-type Beginnings = HashMap<String, Arc<Beginning>>;
+/// The contexts of a case's sessions that were begun, by id.
+type Begun = HashMap<String, CallContext>;
 
 fn start(home: &Path, name: &str, text: &str) -> Arc<Guard> {
     let policy = policy::load(name, text).unwrap_or_else(|errors| panic!("{errors}"));
@@ -59,25 +59,27 @@ fn seen(decision: &Decision) -> Json {
 }
 
 /// What is seen of one step; null of one that shows nothing.
-fn step(guard: &Arc<Guard>, step: &Json, begun: &mut Beginnings) -> Json {
+fn step(guard: &Arc<Guard>, step: &Json, begun: &mut Begun) -> Json {
     let text = |member: &str| step[member].as_str().map(Arc::<str>::from);
     let micro_usd = || step["cost_usd"].as_f64().map(|usd| (usd * 1e6).round() as i64);
     guard.clock().set(UnixNanos(START + step["at"].as_i64().unwrap() * 1_000_000_000));
     let session = text("session").unwrap_or_else(|| Arc::from("s"));
-    let context = CallContext {
-        user: text("user").map(|id| User { id, verified_by: None }),
-        beginning: Some(begun.get(&*session).cloned().unwrap_or_default()),
-        run: text("run"),
-        ..CallContext::new(Arc::clone(&session))
+    let nowhere = || CallContext::new("nowhere");
+    let said = |context: CallContext| CallContext {
+        user: text("user").map(|id| User { id, verified_by: None }).or(context.user),
+        run: text("run").or(context.run),
+        ..context
     };
+    let context = begun.get(&*session).cloned();
+    let context = said(context.unwrap_or_else(|| nowhere().enter(Arc::clone(&session), None, None)));
     match step.get("op").map(|op| op.as_str().unwrap()) {
         None => seen(&call(guard, step, &context, micro_usd(), true)),
         Some("check") => seen(&call(guard, step, &context, micro_usd(), false)),
         Some("begin") => {
             let user_text = text("user_text").map(|text| text.as_ref().into());
             let parent = text("parent");
-            let outer = parent.as_deref().and_then(|parent| begun.get(parent).cloned());
-            begun.insert(session.to_string(), Arc::new(Beginning::new(user_text, parent).within(outer)));
+            let outer = parent.as_deref().and_then(|parent| begun.get(parent).cloned()).unwrap_or_else(nowhere);
+            begun.insert(session.to_string(), said(outer.enter(session, user_text, parent)));
             Json::Null
         }
         Some("mark") => {
@@ -162,7 +164,7 @@ fn replay(case: &Json) -> Vec<String> {
     let home = tempfile::tempdir().unwrap();
     let name = case["name"].as_str().unwrap();
     let guard = start(home.path(), name, case["policy"].as_str().unwrap());
-    let mut begun = Beginnings::new();
+    let mut begun = Begun::new();
     let mut wrong = Vec::new();
     for (index, call) in case["calls"].as_array().unwrap().iter().enumerate() {
         let (seen, expected) = (step(&guard, call, &mut begun), &call["expect"]);

@@ -30,7 +30,7 @@ def taken(step: dict[str, Any], began: Beginnings) -> dict[str, Any]:
     """What is seen of one step."""
     session = step.get("session", "s")
     if step.get("op") == "begin":
-        began[session] = {name: step[name] for name in ("user_text", "parent") if name in step}
+        began[session] = {name: step[name] for name in ("user_text", "parent", "user", "run") if name in step}
         return {}
     with ExitStack() as within:
         enter(session, began, within, step.get("user"))
@@ -50,10 +50,13 @@ def taken(step: dict[str, Any], began: Beginnings) -> dict[str, Any]:
 
 def enter(session: str, began: Beginnings, within: ExitStack, user: str | None = None) -> None:
     """Enters a session within those whose sub-agent's it is."""
-    given = began.get(session, {})
+    given = {**began.get(session, {}), **({} if user is None else {"user": user})}
+    run = given.pop("run", None)
     if given.get("parent") in began:
         enter(given["parent"], began, within)
-    within.enter_context(cs.session(session, user=user, **given))
+    within.enter_context(cs.session(session, **given))
+    if run is not None:
+        within.enter_context(cs.run(run))
 
 
 def standing(session: cs.Session) -> dict[str, Any]:
