@@ -114,6 +114,17 @@ impl Ladder {
         Self { outside, default, steps }
     }
 
+    /// The same for a call that people let run: what asks them stops nothing any more, and drafts may say more of the call than it does.
+    pub(super) fn let_run(&self) -> Self {
+        let run = |decision: &Decision| match decision.effect {
+            Effect::Asked => Decision { effect: Effect::Run, ..decision.clone() },
+            _ => decision.clone(),
+        };
+        let steps = self.steps.iter();
+        let steps = steps.map(|step| Step::new(step.conditions.clone(), run(&step.alone), step.replaces_default));
+        Self::new(self.outside.as_ref().map(run), run(&self.default), steps.collect())
+    }
+
     /// Adds what this layer asks for, if nothing stricter was asked for before.
     fn walk<'p>(&'p self, facts: &Facts<'_>, failures: &AtomicU64, hits: &mut Hits<'p>) {
         let floor = self.outside.as_ref().map(|decision| (Tier::of(decision), decision));

@@ -166,6 +166,11 @@ impl Hit<'_> {
         self.limit.kept(asked).effect(self.limit.on_exceed) == Effect::Asked
     }
 
+    /// Whether it asks people and they agreed to pass it.
+    fn is_passed(&self, agreed: &[Arc<str>], asked: Option<Enforcement>) -> bool {
+        self.asks(asked) && agreed.contains(&self.limit.id)
+    }
+
     fn code(&self) -> ReasonCode {
         match (&self.why, self.limit.kind) {
             (Why::Exceeded(..), LimitKind::Budget) => ReasonCode::BudgetExceeded,
@@ -274,9 +279,33 @@ pub(crate) fn limited<'d>(
     Cow::Owned(decision)
 }
 
-/// Whether these limits stop a call that would run.
-pub(crate) fn stop(hits: &[Hit<'_>], asked: Option<Enforcement>) -> bool {
-    hits.iter().any(|hit| hit.limit.kept(asked).effect(hit.limit.on_exceed) != Effect::Run)
+/// The same of a call that people let run, where they `agreed` to pass limits that ask: those stop nothing, and the decision is the one
+/// that people were asked about.
+pub(crate) fn passed<'d>(
+    decision: Cow<'d, Decision>,
+    hits: &[Hit<'_>],
+    agreed: &[Arc<str>],
+    asked: Option<Enforcement>,
+) -> Cow<'d, Decision> {
+    let (passed, others): (Vec<Hit<'_>>, Vec<Hit<'_>>) =
+        hits.iter().cloned().partition(|hit| hit.is_passed(agreed, asked));
+    let decision = limited(decision, &others, asked);
+    // a draft that would have refused it says more than what only asked
+    if decision.effect != Effect::Run || decision.verdict == Verdict::Deny || passed.is_empty() {
+        return decision;
+    }
+    let mut decision = decision.into_owned();
+    // beside a rule that asked they are what they were when it did: named with it
+    decision.effect = decision.enforcement.effect(decision.verdict);
+    let mut decision = limited(Cow::Owned(decision), &passed, asked).into_owned();
+    decision.effect = Effect::Run;
+    Cow::Owned(decision)
+}
+
+/// Whether these limits stop a call that would run; those that ask and were `agreed` to do not.
+pub(crate) fn stop(hits: &[Hit<'_>], agreed: &[Arc<str>], asked: Option<Enforcement>) -> bool {
+    let stops = |hit: &&Hit<'_>| hit.limit.kept(asked).effect(hit.limit.on_exceed) != Effect::Run;
+    hits.iter().filter(stops).any(|hit| !hit.is_passed(agreed, asked))
 }
 
 /// The limits of one layer that speak of the tool.

@@ -24,4 +24,4 @@ pub use plan::ToolPlan;
 pub use settings::{FailMode, RecordLevel, RecordSettings, RecordSync};
 pub use tool::ScopeVerdict;
 
-pub(crate) use limited::{Hit, PlannedLimit, Why, limited, stop, two_words};
+pub(crate) use limited::{Hit, PlannedLimit, Why, limited, passed, stop, two_words};

@@ -137,6 +137,15 @@ impl ToolPlan {
         self.decide_counting(facts, mode, &self.failures)
     }
 
+    /// Decides a call that people were asked about and let run: whatever asks them lets it run, and what decides is the strictest of
+    /// that and of drafts, which would have stopped it. Counts no failure: the call was decided before.
+    #[must_use]
+    pub fn decide_let_run(&self, facts: &Facts<'_>, mode: Option<Enforcement>) -> Decision {
+        let ladders = self.ladders_in(mode.unwrap_or(Enforcement::Observe));
+        let ladders: Vec<Ladder> = ladders.iter().map(Ladder::let_run).collect();
+        ladder::decide(&ladders, facts, &AtomicU64::new(0)).map_or_else(|| self.nothing.clone(), Cow::into_owned)
+    }
+
     /// Decides as [`ToolPlan::decide`] does and counts nothing: for a question, not a call.
     #[must_use]
     pub fn preview(&self, facts: &Facts<'_>, mode: Option<Enforcement>) -> Cow<'_, Decision> {

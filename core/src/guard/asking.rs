@@ -329,10 +329,10 @@ impl Asking {
                 if !wanted.iter().all(|requirement| approval.meets(requirement, requester.as_ref())) {
                     return outdated();
                 }
+                decision = recall.with_facts(value, |facts| plan.decide_let_run(facts, mode));
             }
             Effect::Run => {}
         }
-        decision.effect = Effect::Run;
         let mut decision = Cow::Owned(decision);
         let mut held = None;
         if !plan.limits().is_empty() {

@@ -10,7 +10,7 @@ use super::open_call::{self, Open, OpenCall, Runner};
 use super::{Guard, Tool};
 use crate::call::CallContext;
 use crate::clock::UnixNanos;
-use crate::decide::{Decision, Effect, Hit, PlannedLimit, Why, limited, stop, two_words};
+use crate::decide::{Decision, Effect, Hit, PlannedLimit, Why, limited, passed, stop, two_words};
 use crate::ledger::Outcome;
 use crate::limits::{Held, Unreadable};
 use crate::policy::{LimitKind, Measure, Per};
@@ -61,7 +61,7 @@ pub(super) struct Counted<'a> {
 impl Guard {
     /// Takes what `call` needs from every limit of its tool if it may run by `decision` and by all of them; otherwise takes
     /// nothing. What comes back is the decision with what the limits say. Limits that ask, and that people `agreed` to pass, stop
-    /// nothing. A call that may run is remembered in its session with the same transaction.
+    /// nothing, and the decision says that they asked. A call that may run is remembered in its session with the same transaction.
     pub(super) fn reserve<'d>(
         &self,
         call: &Counted<'_>,
@@ -102,7 +102,10 @@ impl Guard {
         if agreed.is_some() && hits.iter().any(|hit| matches!(hit.why, Why::Unknown(_))) {
             count(&self.counters.limit_unknown);
         }
-        (limited(decision, &hits, asked), held)
+        let agreed = agreed.unwrap_or_default();
+        let decision =
+            if agreed.is_empty() { limited(decision, &hits, asked) } else { passed(decision, &hits, agreed, asked) };
+        (decision, held)
     }
 
     /// What the limits of the call's tool say, and what was taken from them; an error where that cannot be known.
@@ -362,8 +365,7 @@ impl Asking<'_, '_> {
         self.ask(entries.counters);
         let Some(agreed) = self.agreed else { return Ok(Taken::Nothing) };
         let asked = self.call.context.enforcement;
-        self.hits.retain(|hit| !(hit.asks(asked) && agreed.contains(&hit.limit.id)));
-        if !self.may_run || stop(&self.hits, asked) {
+        if !self.may_run || stop(&self.hits, agreed, asked) {
             self.take_lost(entries.counters)?;
             return Ok(Taken::Nothing);
         }
