@@ -25,3 +25,4 @@ pub use settings::{FailMode, RecordLevel, RecordSettings, RecordSync};
 pub use tool::ScopeVerdict;
 
 pub(crate) use limited::{Hit, PlannedLimit, Why, limited, passed, stop, two_words};
+pub(crate) use tool::arguments;

@@ -55,7 +55,7 @@ pub(super) fn check_tag(layers: &Layers, tag: &str, said: &str) -> Result<(), Er
 
 /// The arguments of `tool` as far as `policy` or the code knows them. What the code takes is the last word on names, what
 /// the policy says is the last word on types.
-pub(super) fn arguments(policy: &Policy, tool: &ToolSpec) -> Option<ArgumentTypes> {
+pub(crate) fn arguments(policy: &Policy, tool: &ToolSpec) -> Option<ArgumentTypes> {
     let said = policy.tools.of(Bare::Any, &tool.source, &tool.name).find_map(|entry| entry.tool.args.as_ref());
     let said = said.map(|schema| ArgumentTypes::from_schema(&schema.0));
     let coded = tool.schema.as_ref().map(ArgumentTypes::from_schema);

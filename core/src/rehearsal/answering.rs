@@ -6,12 +6,13 @@ use crate::approval::store::Store;
 use crate::approval::{ApprovalId, Event, State};
 use crate::call::CallContext;
 use crate::clock::UnixNanos;
-use crate::decide::{Decision, Effect, ReasonCode};
+use crate::decide::{Decision, Effect, ReasonCode, arguments};
 use crate::error::{Error, ErrorCode};
-use crate::guard::{Admission, Tool};
+use crate::guard::{Admission, Resumed, Tool};
 use crate::ledger::Home;
 use crate::ledger::record::scalar::Time;
 use crate::policy::cases::{Answer, Call};
+use crate::value::{self, Value};
 use std::sync::{Arc, PoisonError};
 
 impl Play<'_> {
@@ -44,10 +45,16 @@ impl Play<'_> {
         }
         match asking.waiting().settled() {
             Some(Settled::Failed(error)) => Err(error),
-            Some(_) => match asking.resume(Ok(&call.args)).admission {
-                Admission::Refused(refusal) => Ok(Decided::of(refusal.decision)),
-                admission => self.ran(admission, call),
-            },
+            Some(_) => {
+                let Resumed { admission, edited } = asking.resume(Ok(&call.args));
+                match (admission, edited) {
+                    (Admission::Sync(pending), Some(edited)) => match self.untaken(call, &edited) {
+                        Some(why) => self.ended(pending.resume(Ok(()), Err(&why)), call),
+                        None => self.ended(Admission::Sync(pending), call),
+                    },
+                    (admission, _) => self.ended(admission, call),
+                }
+            }
             None => Ok(open(asking.decision(), uncounted)),
         }
     }
@@ -59,6 +66,25 @@ impl Play<'_> {
         let event = Event::Answered { time: Time(self.now), by, answer: answer.said(self.now), note };
         let locked = store.lock()?;
         Ok(locked.command(id, event, &mut |_| Ok(()))?.state())
+    }
+
+    fn ended(&self, admission: Admission, call: &Call) -> Result<Decided, Error> {
+        match admission {
+            Admission::Refused(refusal) => Ok(Decided::of(refusal.decision)),
+            admission => self.ran(admission, call),
+        }
+    }
+
+    /// Why the tool cannot be called with arguments that people changed to these: it has no such parameter.
+    fn untaken(&self, call: &Call, edited: &[u8]) -> Option<Error> {
+        let known = arguments(self.policy, &call.tool)?;
+        let Ok(Value::Map(entries)) = value::decode(edited) else { return None };
+        let Value::Map(before) = &call.args else { return None };
+        let new = entries.iter().filter(|(name, _)| before.iter().all(|(given, _)| given != name));
+        let missed: Vec<String> =
+            new.filter(|(name, _)| known.get(name).is_none()).map(|(name, _)| format!("`{name}`")).collect();
+        let why = || format!("people changed {}, which no parameter of the function takes", missed.join(", "));
+        (!missed.is_empty()).then(|| Error::new(ErrorCode::ValueUnreadable, why()))
     }
 
     /// A call that may run does, and what was decided of it then is what was recorded.

@@ -64,7 +64,17 @@ impl Stage<'_> {
         if alone {
             self.shared = Some(Arc::clone(&guard));
         }
-        let mut play = Play { guard: &guard, home, number, alone, asks, last, now: case.start, begun: HashMap::new() };
+        let mut play = Play {
+            policy: self.policy,
+            guard: &guard,
+            home,
+            number,
+            alone,
+            asks,
+            last,
+            now: case.start,
+            begun: HashMap::new(),
+        };
         let mut calls = Vec::new();
         for (place, step) in case.steps.iter().enumerate() {
             calls.extend(play.step(place + 1, step)?);
@@ -104,6 +114,7 @@ impl Observer for Last {
 
 /// One case while it is played.
 struct Play<'a> {
+    policy: &'a Policy,
     guard: &'a Arc<Guard>,
     home: PathBuf,
     number: usize,

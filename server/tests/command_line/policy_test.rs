@@ -223,6 +223,45 @@ note: no case is decided by local/few, local/huge, local/wire
 }
 
 #[test]
+fn an_edit_that_the_tool_cannot_take_is_refused_as_in_a_program() {
+    let directory = tempfile::tempdir().unwrap();
+    let policy = "version: 1\ntools: {pay: {args: {properties: {n: {type: integer}}, additionalProperties: false}}, wire: {}}\nrules: [{id: ask, tools: [pay, wire], decision: require_approval}]\n";
+    let cases = "version: 1\ncases:\n  - name: edits\n    steps:\n      - {tool: pay, args: {n: 1}, answer: {says: yes, edit: {m: 5}}, then: {effect: refused, reason_code: call_changed}}\n      - {tool: pay, args: {n: 1}, answer: {says: yes, edit: {m: 5}}, then: run}\n      - {tool: pay, args: {n: 1}, answer: {says: yes, edit: {n: 5}}, then: run}\n      - {tool: wire, args: {n: 1}, answer: {says: yes, edit: {m: 5}}, then: run}\n";
+    std::fs::write(directory.path().join("p.yaml"), policy).unwrap();
+    std::fs::write(directory.path().join("p.tests.yaml"), cases).unwrap();
+    let ran = run(directory.path(), &["policy", "test", "p.yaml"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, ""), "{ran:#?}");
+    let failed = "failed  edits\n        p.tests.yaml:6: step 2, `pay`\n          then.effect: expected run, found refused\n          because: people changed `m`, which no parameter of the function takes\n1 case: 1 failed\n";
+    assert_eq!(ran.stdout, failed);
+}
+
+#[test]
+fn moments_and_counts_that_nothing_can_hold_are_refused_as_what_they_are() {
+    let start = |moment: &str| format!("{{name: bad, start: {moment}, steps: [{{tool: f, expect: allow}}]}}");
+    let usage = |count: &str| {
+        format!("{{name: bad, steps: [{{usage: {{prompt_tokens: {count}}}}}, {{tool: f, expect: allow}}]}}")
+    };
+    let of_moment =
+        |moment: &str| format!("`{moment}` is a moment at which no case can begin; write one from 1970 to 2199");
+    let of_count =
+        |count: &str| format!("`{count}` is no count of tokens; write a whole number from 0 to 9223372036854775807");
+    let moments = ["1969-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "2200-01-01T00:00:00Z", "9999-12-31T23:59:59Z"];
+    let counts = ["99999999999999999999", "-1", "-99999999999999999999"];
+    let moments = moments.iter().map(|moment| (start(&format!("'{moment}'")), of_moment(moment)));
+    let counts = counts.iter().map(|count| (usage(count), of_count(count)));
+    let others = [(start("'2026-01-01'"), "`2026-01-01` is no moment; write date, time and zone".to_owned())];
+    for (case, said) in moments.chain(counts).chain(others) {
+        let ran = tested(&format!("version: 1\ncases:\n  - {case}\n"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{case}: {ran:#?}");
+        assert!(ran.stderr.contains("p.tests.yaml:3:") && ran.stderr.contains(&said), "{case}: {ran:#?}");
+    }
+    for moment in ["1970-01-01T00:00:00Z", "2199-12-31T23:59:59Z"] {
+        let case = start(&format!("'{moment}'"));
+        assert_eq!(tested(&format!("version: 1\ncases:\n  - {case}\n")).code, 0, "{moment}");
+    }
+}
+
+#[test]
 fn answers_that_cannot_be_given_are_refused() {
     for (step, said) in [
         ("{tool: wire, answer: maybe}", "`maybe` is none of `yes`, `no`"),

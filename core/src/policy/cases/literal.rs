@@ -94,12 +94,24 @@ pub(crate) struct Tokens(pub(crate) u64);
 
 impl Read for Tokens {
     fn read(node: &Node<'_>, out: &mut Problems) -> Option<Self> {
-        match node.kind {
-            Kind::Int(count) if count >= 0 => Some(Self(count.unsigned_abs())),
+        let refuse = |message: String, out: &mut Problems| {
+            out.instead(&node.at, message, format!("write a whole number from 0 to {}", i64::MAX));
+            None
+        };
+        match &node.kind {
+            Kind::Int(count) if *count >= 0 => Some(Self(count.unsigned_abs())),
+            Kind::Int(count) => refuse(format!("`{count}` is no count of tokens"), out),
+            Kind::BigInt(digits) => refuse(format!("`{}` is no count of tokens", shown(digits)), out),
             _ => wrong(node, "a whole number from 0", out),
         }
     }
 }
+
+/// The first moment at which a case can begin: clocks tell no time before it.
+const FIRST: UnixNanos = UnixNanos(0);
+
+/// 2200-01-01T00:00:00Z: the steps of a case that begins before it fit into what times can hold.
+const END: UnixNanos = UnixNanos(7_258_118_400_000_000_000);
 
 /// A moment in UTC.
 #[derive(Debug, Clone, Copy)]
@@ -110,12 +122,17 @@ impl Read for Moment {
         let Kind::Str(text, _) = &node.kind else {
             return wrong(node, "a moment such as `2026-01-01T08:00:00Z`, as text", out);
         };
-        let read = chrono::DateTime::parse_from_rfc3339(text).ok().and_then(|read| read.timestamp_nanos_opt());
-        if read.is_none() {
+        let Ok(read) = chrono::DateTime::parse_from_rfc3339(text) else {
             let message = format!("`{}` is no moment", shown(text));
             out.instead(&node.at, message, "write date, time and zone, such as `2026-01-01T08:00:00Z`");
+            return None;
+        };
+        let nanos = read.timestamp_nanos_opt().filter(|nanos| FIRST.0 <= *nanos && *nanos < END.0);
+        if nanos.is_none() {
+            let message = format!("`{}` is a moment at which no case can begin", shown(text));
+            out.instead(&node.at, message, "write one from 1970 to 2199, such as `2026-01-01T08:00:00Z`");
         }
-        read.map(|nanos| Self(UnixNanos(nanos)))
+        nanos.map(|nanos| Self(UnixNanos(nanos)))
     }
 }
 
