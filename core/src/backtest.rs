@@ -2,16 +2,16 @@
 
 use crate::call::ToolSpec;
 use crate::clock::{Clock, UnixNanos};
-use crate::decide::{Decision, Effect, Layer, Layers, Options};
+use crate::decide::{Decision, Effect, Enforcement, Layer, Layers, Options, ReasonCode};
 use crate::error::Error;
-use crate::guard::{Config, Guard, Hindsight, Tool};
+use crate::guard::{Config, Guard, Hindsight, Recorded, Tool, Undecidable};
 use crate::ledger::read::{self, Entry, Filter, Payload};
-use crate::ledger::record::typed::Decided;
+use crate::ledger::record::typed::{self, ApprovalState, Decided};
 use crate::ledger::record::{Kind, Record};
-use crate::ledger::{self, Home};
+use crate::ledger::{self, Home, StreamId};
 use crate::policy::Policy;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ pub struct Change {
 pub struct Unknown {
     /// The tool, with its source where that is not the program.
     pub tool: String,
-    /// What is missing: `arguments`, `said`, `known`, `marks`, `limits`, or `tool` where the tool does not fit the policy.
+    /// What is missing: `arguments`, `said`, `known`, `marks`, `limits`, `tags`, or `tool` where the tool does not fit the policy.
     pub missing: &'static str,
     /// Why, for people.
     pub why: String,
@@ -77,13 +77,21 @@ pub struct Unknown {
     pub examples: Vec<String>,
 }
 
-/// Decides the calls of the ledger in `home` anew by `policy`. `directory` is an empty directory for a home that is only used for this.
+/// Decides the calls of the ledger in `home` anew by `policy`, as a program does that asks for the mode `enforcement`; without one, in
+/// the mode that held where `policy` itself was in force, else in its own. `directory` is an empty directory for a home that is only
+/// used for this.
 ///
 /// # Errors
 /// The ledger cannot be read, or the directory not be used.
-pub fn backtest(policy: &Arc<Policy>, home: &Home, directory: &Path) -> Result<Backtest, Error> {
+pub fn backtest(
+    policy: &Arc<Policy>,
+    home: &Home,
+    enforcement: Option<Enforcement>,
+    directory: &Path,
+) -> Result<Backtest, Error> {
+    let layer = Layer { name: Arc::from("local"), policy: Arc::clone(policy) };
     let guard = Guard::start(Config {
-        layers: Layers::new(vec![Layer { name: Arc::from("local"), policy: Arc::clone(policy) }], Options::default())?,
+        layers: Layers::new(vec![layer], Options { enforcement, ..Options::default() })?,
         home: directory.join("home"),
         agent: None,
         clock: Clock::manual(UnixNanos(0)),
@@ -94,6 +102,11 @@ pub fn backtest(policy: &Arc<Policy>, home: &Home, directory: &Path) -> Result<B
     })?;
     let mut test = Test {
         policy: Arc::clone(policy),
+        asked_mode: enforcement,
+        modes: HashMap::new(),
+        other_modes: BTreeSet::new(),
+        refused: refused_by_people(home)?,
+        told: HashSet::new(),
         tools: HashMap::new(),
         past: Hindsight::new(Arc::clone(&guard)),
         guard,
@@ -101,11 +114,29 @@ pub fn backtest(policy: &Arc<Policy>, home: &Home, directory: &Path) -> Result<B
         changes: BTreeMap::new(),
         unknown: BTreeMap::new(),
     };
-    let filter = Filter { kinds: vec![Kind::Decided, Kind::Completed, Kind::Control], ..Filter::default() };
+    let kinds = vec![Kind::Policy, Kind::Approval, Kind::Decided, Kind::Completed, Kind::Control];
+    let filter = Filter { kinds, ..Filter::default() };
     for entry in read::entries(home, &filter, true)? {
-        test.entry(&entry?)?;
+        test.entry(entry?)?;
     }
     Ok(test.report())
+}
+
+/// The calls whose record tells what people made of it, but was decided when they were asked: what held then may be over.
+fn refused_by_people(home: &Home) -> Result<HashMap<[u8; 16], Entry>, Error> {
+    let filter = Filter { kinds: vec![Kind::Decided], ..Filter::default() };
+    let mut found = HashMap::new();
+    for entry in read::entries(home, &filter, true)? {
+        let entry = entry?;
+        if let Record::Decided(record) = &entry.record
+            && record.approval.is_some()
+            && record.effect == Effect::Refused
+            && ReasonCode::ALL.iter().any(|code| code.as_str() == record.reason_code && code.is_of_waiting())
+        {
+            found.insert(record.action_id.0, entry);
+        }
+    }
+    Ok(found)
 }
 
 /// What tells one way of declaring a tool from another; the last is what a call of it was expected to cost.
@@ -116,6 +147,16 @@ type ChangeKey = (String, &'static str, &'static str, &'static str, Vec<Arc<str>
 
 struct Test {
     policy: Arc<Policy>,
+    /// The mode that the program is said to ask for.
+    asked_mode: Option<Enforcement>,
+    /// The mode that the program of a stream asked for, where this very policy is in force there.
+    modes: HashMap<StreamId, Option<Enforcement>>,
+    /// Modes that held and that the program may have asked for, where that cannot be told from the records.
+    other_modes: BTreeSet<Enforcement>,
+    /// Calls that people did not let run, until they were asked about.
+    refused: HashMap<[u8; 16], Entry>,
+    /// Those that were asked about.
+    told: HashSet<[u8; 16]>,
     guard: Arc<Guard>,
     tools: HashMap<Declared, Result<Arc<Tool>, Error>>,
     past: Hindsight,
@@ -125,25 +166,51 @@ struct Test {
 }
 
 impl Test {
-    fn entry(&mut self, entry: &Entry) -> Result<(), Error> {
-        let part = |name: &str| entry.payloads.iter().find(|(part, _)| part == name).map(|(_, payload)| payload);
+    fn entry(&mut self, entry: Entry) -> Result<(), Error> {
         match &entry.record {
-            Record::Decided(record) => self.decided(record, part("arguments")),
-            Record::Completed(record) => {
-                self.past.completed(record, part("result"));
+            Record::Policy(record) => {
+                self.in_force(entry.stream, record);
                 Ok(())
             }
-            Record::Control(record) => self.past.control(record, part("note")),
+            Record::Approval(record) if record.state == ApprovalState::Pending => {
+                let Some(refused) = self.refused.remove(&record.action_id.0) else { return Ok(()) };
+                self.told.insert(record.action_id.0);
+                self.decided(&refused, record.time.0)
+            }
+            Record::Decided(record) if self.told.remove(&record.action_id.0) => Ok(()),
+            Record::Decided(record) => self.decided(&entry, record.time.0),
+            Record::Completed(record) => {
+                self.past.completed(record, part(&entry, "result"));
+                Ok(())
+            }
+            Record::Control(record) => self.past.control(record, part(&entry, "note")),
             _ => Ok(()),
         }
     }
 
-    fn decided(&mut self, record: &Decided, arguments: Option<&Payload>) -> Result<(), Error> {
+    /// Notes in which mode the decisions of a stream are made from now on.
+    fn in_force(&mut self, stream: StreamId, record: &typed::Policy) {
+        let own = self.policy.enforcement;
+        let is_this = record.policy.0 == self.policy.version;
+        // a policy's own mode can only have been tightened by what the program asks for, which holds for every rule
+        let asked = (is_this && self.asked_mode.is_none() && record.enforcement > own).then_some(record.enforcement);
+        self.modes.insert(stream, asked);
+        let may_be_asked = record.enforcement != own && record.enforcement != Enforcement::default();
+        let unknown = if is_this { record.enforcement < own } else { may_be_asked };
+        if unknown && self.asked_mode.is_none() {
+            self.other_modes.insert(record.enforcement);
+        }
+    }
+
+    fn decided(&mut self, entry: &Entry, at: UnixNanos) -> Result<(), Error> {
+        let Record::Decided(record) = &entry.record else { return Ok(()) };
         self.found.calls += 1;
         if record.digest.is_none() {
             self.found.uncaptured += 1;
             return Ok(());
         }
+        let strange =
+            self.policy.tags.as_ref().and_then(|tags| record.tags.iter().find(|tag| !tags.contains(tag.as_str())));
         let tool = match self.tool(record) {
             Ok(tool) => tool,
             Err(error) => {
@@ -151,8 +218,24 @@ impl Test {
                 return Ok(());
             }
         };
-        let second = self.past.decided(&tool, record, arguments)?;
-        if let Some(why) = second.undecidable {
+        let second = self.past.decided(
+            &tool,
+            &Recorded {
+                record,
+                arguments: part(entry, "arguments"),
+                at,
+                enforcement: self.modes.get(&entry.stream).copied().flatten(),
+                // what it was asked about with is not what it then had
+                undecidable: match strange {
+                    Some(_) => Some(Undecidable::Tags),
+                    None => (record.reason_code == ReasonCode::CallChanged.as_str()).then_some(Undecidable::Arguments),
+                },
+            },
+        )?;
+        if let (Some(Undecidable::Tags), Some(tag)) = (second.undecidable, strange) {
+            let why = Undecidable::Tags.describe();
+            self.unknown(record, Undecidable::Tags.as_str(), format!("{why}: `{tag}`"));
+        } else if let Some(why) = second.undecidable {
             self.unknown(record, why.as_str(), why.describe().to_owned());
         } else if is_same(record, &second.decision) {
             self.found.same += 1;
@@ -163,7 +246,7 @@ impl Test {
     }
 
     /// The tool as the record describes it. Whose word its tags are is not recorded: they count as the code's, which can select no
-    /// rule that allows.
+    /// rule that allows. Those that the policy does not have no rule of it can ask for.
     fn tool(&mut self, record: &Decided) -> Result<Arc<Tool>, Error> {
         let known = |tag: &&String| self.policy.tags.as_ref().is_none_or(|tags| tags.contains(tag.as_str()));
         let tags: Vec<String> = record.tags.iter().filter(known).cloned().collect();
@@ -244,8 +327,23 @@ impl Test {
                 format!("the budget `{}` counts what models took, which the ledger does not hold: it is asked of calls alone", limit.id())
             })
             .collect();
+        if self.past.sub_agents().is_lost() {
+            let note = "a record of whose sub-agent a session is was erased: that session is taken for one of its own";
+            found.notes.push(note.to_owned());
+        }
+        found.notes.extend(self.other_modes.iter().map(|mode| {
+            let (was, own) = (mode.as_str(), self.policy.enforcement.as_str());
+            format!(
+                "calls were recorded in the mode `{was}`; whether their policy or the program asked for it is not in the ledger. Here they are decided in the mode `{own}` of this policy: with `--enforcement {was}`, as in a program that asks for `{was}`"
+            )
+        }));
         found
     }
+}
+
+/// A payload of a record.
+fn part<'e>(entry: &'e Entry, name: &str) -> Option<&'e Payload> {
+    entry.payloads.iter().find(|(part, _)| part == name).map(|(_, payload)| payload)
 }
 
 /// Whether the policy says the same of the call, whatever people or the machine made of it afterwards.

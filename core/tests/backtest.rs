@@ -70,7 +70,7 @@ impl Recorder {
         let draft = Arc::new(policy::load("draft", draft).unwrap());
         let home: &Path = &self.home.path().join("home");
         let directory = tempfile::tempdir().unwrap();
-        backtest(&draft, &Home::open(home).unwrap(), directory.path()).unwrap()
+        backtest(&draft, &Home::open(home).unwrap(), None, directory.path()).unwrap()
     }
 }
 

@@ -192,6 +192,23 @@ impl RefusalKind {
 }
 
 impl ReasonCode {
+    /// Whether a call was refused for what became of its question: all else that was decided of it is what was when people were asked.
+    #[must_use]
+    pub const fn is_of_waiting(self) -> bool {
+        matches!(
+            self,
+            Self::CallChanged
+                | Self::ApprovalDenied
+                | Self::ApprovalExpired
+                | Self::ApprovalCancelled
+                | Self::ApprovalPending
+                | Self::ApprovalUsed
+                | Self::ApprovalOutdated
+                | Self::ApprovalFailed
+                | Self::Closed
+        )
+    }
+
     /// How a refusal for this reason is surfaced.
     #[must_use]
     pub const fn refusal(self) -> RefusalKind {

@@ -6,14 +6,15 @@
 use super::limits::{Counted, Reservation, Settled};
 use super::memory::{Learner, texts};
 use super::spending::MARK;
-use super::{Guard, Tool};
-use crate::call::{CallContext, User};
+use super::{Guard, SubAgents, Tool};
+use crate::call::{Beginning, CallContext, User};
+use crate::clock::UnixNanos;
 use crate::condition::{Facts, SessionView, Unknown};
-use crate::decide::{Decision, Effect, Matched, PlannedLimit, ReasonCode, Verdict};
+use crate::decide::{Decision, Effect, Enforcement, Matched, PlannedLimit, ReasonCode, Verdict};
 use crate::error::Error;
-use crate::ledger::Outcome;
 use crate::ledger::read::Payload;
 use crate::ledger::record::typed::{Completed, Control, Decided};
+use crate::ledger::{ActionId, Outcome};
 use crate::limits::Window;
 use crate::session::View;
 use crate::state::Key;
@@ -36,6 +37,8 @@ pub enum Undecidable {
     Marks,
     /// It needs to know what is left of a limit, from which an earlier call may have taken that cannot be decided.
     Limits,
+    /// It needs to know which tags the code declares, of which the policy does not have one.
+    Tags,
 }
 
 impl Undecidable {
@@ -48,6 +51,7 @@ impl Undecidable {
             Self::Known => "known",
             Self::Marks => "marks",
             Self::Limits => "limits",
+            Self::Tags => "tags",
         }
     }
 
@@ -60,6 +64,9 @@ impl Undecidable {
             Self::Known => "it asks what results said, which were not recorded in full",
             Self::Marks => "it asks which tags a session was marked with, of which a record was erased",
             Self::Limits => "it takes from a limit from which an earlier call may have taken that cannot be decided",
+            Self::Tags => {
+                "its tool has a tag that this policy does not have; if the code declares it, the tool cannot be guarded under it"
+            }
         }
     }
 }
@@ -73,6 +80,21 @@ pub struct Second {
     pub undecidable: Option<Undecidable>,
 }
 
+/// A recorded call.
+#[derive(Debug, Clone, Copy)]
+pub struct Recorded<'r> {
+    /// Its record.
+    pub record: &'r Decided,
+    /// The payload of its arguments.
+    pub arguments: Option<&'r Payload>,
+    /// When it was decided; before `record` says so where that tells only what people answered.
+    pub at: UnixNanos,
+    /// The mode that the program asked for.
+    pub enforcement: Option<Enforcement>,
+    /// Why it cannot be told, whatever is decided.
+    pub undecidable: Option<Undecidable>,
+}
+
 /// Lives through a ledger under a policy.
 #[derive(Debug)]
 pub struct Hindsight {
@@ -83,6 +105,9 @@ pub struct Hindsight {
     unlearned: HashSet<Arc<str>>,
     /// Whether the record of a mark was erased: any session may have it.
     unmarked: bool,
+    sub_agents: SubAgents,
+    /// How sessions began that are sub-agents'.
+    begun: HashMap<Arc<str>, Arc<Beginning>>,
     /// Counters that a call which cannot be decided may have taken from, and when the last one did; without a key all of a limit's.
     clouded: HashMap<(Arc<str>, Option<Key>), i64>,
 }
@@ -93,6 +118,8 @@ struct Open {
     learner: Learner,
     /// Whether all arguments were recorded: without them nobody knows what a result only repeats.
     whole: bool,
+    /// Whether it ran when it was recorded: else its end is that of a call that was refused.
+    ran: bool,
     held: Option<Box<Reservation>>,
 }
 
@@ -142,56 +169,83 @@ impl Hindsight {
     /// Begins with `guard`, which was started in a home of its own and decides nothing else.
     #[must_use]
     pub fn new(guard: Arc<Guard>) -> Self {
-        let (open, unlearned, clouded) = (HashMap::new(), HashSet::new(), HashMap::new());
-        Self { guard, open, unlearned, unmarked: false, clouded }
+        Self {
+            guard,
+            open: HashMap::new(),
+            unlearned: HashSet::new(),
+            unmarked: false,
+            sub_agents: SubAgents::default(),
+            begun: HashMap::new(),
+            clouded: HashMap::new(),
+        }
     }
 
-    /// Decides a recorded call of `tool` anew; `arguments` is its payload.
+    /// Decides a recorded call of `tool` anew.
     ///
     /// # Errors
     /// The shared state of the home cannot be used.
-    pub fn decided(
-        &mut self,
-        tool: &Arc<Tool>,
-        record: &Decided,
-        arguments: Option<&Payload>,
-    ) -> Result<Second, Error> {
+    pub fn decided(&mut self, tool: &Arc<Tool>, call: &Recorded<'_>) -> Result<Second, Error> {
         let guard = Arc::clone(&self.guard);
-        let (now, context) = (record.time.0, context(record));
-        let (value, whole) = arguments_of(arguments);
+        let (record, now) = (call.record, call.at);
+        let context = CallContext { beginning: self.begun.get(&*record.session).cloned(), ..context(call) };
+        let (value, whole) = arguments_of(call.arguments);
         let recall = guard.recall(&context, now);
         let memory = recall.memory().map_err(Error::clone)?;
+        let root = recall.root();
         let past = Past {
-            view: memory.sessions.view(&context.session, now),
-            unlearned: self.unlearned.contains(&context.session),
+            view: memory.sessions.view(root, now),
+            unlearned: self.unlearned.contains(root),
             unmarked: self.unmarked,
             said: Cell::new(false),
             known: Cell::new(false),
             marks: Cell::new(false),
         };
         let facts = Facts { args: &value, session: Some(&past) };
-        let decision = tool.plan().preview(&facts, None).into_owned();
-        let mut undecidable = None;
-        if !whole || past.said.get() || past.known.get() || past.marks.get() {
+        let mut mode = call.enforcement;
+        let mut decision = tool.plan().preview(&facts, mode).into_owned();
+        let same_policy = record.policy.0 == guard.layers.version();
+        if same_policy && decision.verdict == record.decision && decision.enforcement < record.enforcement {
+            // the call or its program asked for more than the policy
+            mode = Some(record.enforcement);
+            decision = tool.plan().preview(&facts, mode).into_owned();
+        }
+        let context = &CallContext { enforcement: mode, ..context.clone() };
+        let mut undecidable = call.undecidable;
+        if undecidable.is_none() && (!whole || past.said.get() || past.known.get() || past.marks.get()) {
             let missing = match (past.said.get(), past.known.get(), past.marks.get()) {
                 (true, _, _) => Undecidable::Said,
                 (_, true, _) => Undecidable::Known,
                 (_, _, true) => Undecidable::Marks,
                 _ => Undecidable::Arguments,
             };
-            undecidable = depends_on_failures(tool, &facts, &decision).then_some(missing);
+            undecidable = depends_on_failures(tool, &facts, &decision, mode).then_some(missing);
         }
         let ran = record.effect == Effect::Run;
         let mut held = None;
+        let mut remembered = false;
         let mut second = decision;
+        if tool.plan().limits().is_empty() && ran && record.approval.is_some() && second.effect == Effect::Asked {
+            second = as_asked(tool.plan().decide_let_run(&facts, mode));
+        }
         if let (Some(digest), false) = (&record.digest, tool.plan().limits().is_empty()) {
-            let counted = Counted { tool, value: &value, digest: &digest.0, context: &context, now };
-            let counters: Vec<_> = guard.counters(&memory.state, &counted, recall.root()).collect();
+            let counted = Counted { tool, value: &value, digest: &digest.0, context, now };
+            let counters: Vec<_> = guard.counters(&memory.state, &counted, root).collect();
             if undecidable.is_none() {
                 let asked = second.effect != Effect::Refused;
                 let (limited, taken) = guard.reserve(&counted, &recall, Cow::Owned(second), &[]);
                 second = limited.into_owned();
                 held = taken;
+                if ran && second.effect == Effect::Asked {
+                    // it ran, so who is asked says yes, and it takes what a call takes that people let run
+                    let agreed: Vec<Arc<str>> =
+                        tool.plan().limits().iter().map(|limit| Arc::clone(&limit.id)).collect();
+                    let let_run = tool.plan().decide_let_run(&facts, mode);
+                    let (limited, taken) = guard.reserve(&counted, &recall, Cow::Owned(let_run), &agreed);
+                    held = taken;
+                    if record.approval.is_some() {
+                        second = as_asked(limited.into_owned());
+                    }
+                }
                 if !whole && second.reason_code == ReasonCode::LimitFailed {
                     undecidable = Some(Undecidable::Arguments);
                 } else if asked
@@ -200,9 +254,10 @@ impl Hindsight {
                 {
                     // what was taken so far is the least that it can be, so a deny would be one all the same
                     undecidable = Some(Undecidable::Limits);
-                    if let Some(held) = held.take() {
-                        guard.settle(tool, &held, Settled::DENIED, now);
-                    }
+                }
+                remembered = held.as_ref().is_some_and(|held| held.remembered);
+                if let Some(held) = held.take_if(|_| undecidable.is_some()) {
+                    guard.settle(tool, &held, Settled::DENIED, now);
                 }
             }
             if undecidable.is_some() {
@@ -213,11 +268,11 @@ impl Hindsight {
         let runs = undecidable.is_none() && second.effect == Effect::Run;
         if ran || runs {
             let items = tool.items();
-            if !held.as_ref().is_some_and(|held| held.remembered) {
-                memory.sessions.decided(&context.session, items.tool, &items.tags, now)?;
+            if !remembered {
+                memory.sessions.decided(root, items.tool, &items.tags, now)?;
             }
-            let learner = Learner { session: Arc::clone(&context.session), own: texts(&value) };
-            self.open.insert(record.action_id.0, Open { tool: Arc::clone(tool), learner, whole, held });
+            let learner = Learner { session: Arc::clone(root), own: texts(&value) };
+            self.open.insert(record.action_id.0, Open { tool: Arc::clone(tool), learner, whole, ran, held });
         }
         Ok(Second { decision: second, undecidable })
     }
@@ -238,6 +293,11 @@ impl Hindsight {
     /// # Errors
     /// As [`Hindsight::decided`].
     pub fn control(&mut self, record: &Control, note: Option<&Payload>) -> Result<(), Error> {
+        if let Some((session, parent)) = self.sub_agents.control(record, note) {
+            self.guard.memory()?.sessions.link(&session, &parent, record.time.0)?;
+            let beginning = Beginning::new(None, Some(Arc::from(parent)));
+            self.begun.insert(Arc::from(session), Arc::new(beginning));
+        }
         if record.what != MARK {
             return Ok(());
         }
@@ -259,12 +319,23 @@ impl Hindsight {
         Ok(())
     }
 
+    /// Whose sub-agents' the sessions are, as far as records told it.
+    #[must_use]
+    pub const fn sub_agents(&self) -> &SubAgents {
+        &self.sub_agents
+    }
+
     /// Takes in how a recorded call ended; `result` is its payload.
     pub fn completed(&mut self, record: &Completed, result: Option<&Payload>) {
         let Some(open) = self.open.remove(&record.action_id.0) else { return };
+        if !open.ran {
+            return;
+        }
         let now = record.time.0;
         if let Some(held) = &open.held {
-            let end = Settled { outcome: Outcome::from(record.outcome), cost: record.cost, suspended: false };
+            let outcome = Outcome::from(record.outcome);
+            // a body that was left in the middle is entered again by a call of its id, which is the same call
+            let end = Settled { outcome, cost: record.cost, suspended: outcome == Outcome::Interrupted };
             self.guard.settle(&open.tool, held, end, now);
         }
         if open.tool.plan().facts().is_empty()
@@ -288,12 +359,17 @@ impl Hindsight {
     }
 }
 
+/// What was decided of a call that people let run, with what its mode makes of that where they were not asked yet.
+fn as_asked(decision: Decision) -> Decision {
+    Decision { effect: decision.enforcement.effect(decision.verdict), ..decision }
+}
+
 /// Whether the decision may be another one if conditions that failed did not fail: then what they needed is missing.
-fn depends_on_failures(tool: &Tool, facts: &Facts<'_>, decision: &Decision) -> bool {
+fn depends_on_failures(tool: &Tool, facts: &Facts<'_>, decision: &Decision, mode: Option<Enforcement>) -> bool {
     if decision.reason_code == ReasonCode::OutOfScope {
         return false;
     }
-    let explained = tool.plan().explain(facts, None);
+    let explained = tool.plan().explain(facts, mode);
     let rules = || explained.layers.iter().flat_map(|layer| &layer.rules);
     let failed = rules().any(|rule| rule.matched == Matched::Failed);
     // one that failed and is stricter would have decided itself, and one that is milder changes nothing
@@ -301,7 +377,8 @@ fn depends_on_failures(tool: &Tool, facts: &Facts<'_>, decision: &Decision) -> b
     failed && !firm
 }
 
-fn context(record: &Decided) -> CallContext {
+fn context(call: &Recorded<'_>) -> CallContext {
+    let record = call.record;
     let user = record.user.as_ref();
     CallContext {
         agent: record.agent.as_deref().map(Arc::from),
@@ -311,11 +388,11 @@ fn context(record: &Decided) -> CallContext {
         implicit: record.implicit,
         run: record.run.as_deref().map(Arc::from),
         parent: record.parent.as_deref().map(Arc::from),
-        // calls were counted once when they were recorded
-        call_id: None,
+        // one that the framework did not give is the call's own
+        call_id: (record.call_id != ActionId(record.action_id.0).to_string()).then(|| Arc::from(&*record.call_id)),
         annotations: None,
         beginning: None,
-        enforcement: None,
+        enforcement: call.enforcement,
     }
 }
 

@@ -145,7 +145,7 @@ impl Guard {
         let mut told = None;
         let memory = self.memory.get(self.ledger.home()).and_then(|memory| {
             if let (Some(beginning), Some(memory)) = (&context.beginning, memory.as_ref()) {
-                told = Some(begin(beginning, &memory.sessions, self.id, &context.session, now)?);
+                told = Some(self.begin(beginning, &memory.sessions, &context.session, now)?);
             }
             Ok(memory)
         });
@@ -260,45 +260,47 @@ pub(super) fn texts(value: &Value<'_>) -> Vec<String> {
     found
 }
 
-/// Tells the shared state once how a session began: what the user said, and whose sub-agent it is; that one's beginning first.
-#[inline]
-fn begin(
-    beginning: &Beginning,
-    sessions: &Sessions,
-    guard: u64,
-    session: &str,
-    now: UnixNanos,
-) -> Result<arc_swap::Guard<Option<Arc<Told>>>, Error> {
-    match beginning.told(guard) {
-        Some(told) => Ok(told),
-        None => tell(beginning, sessions, guard, session, now).map(|told| arc_swap::Guard::from_inner(Some(told))),
-    }
-}
-
-#[cold]
-fn tell(
-    beginning: &Beginning,
-    sessions: &Sessions,
-    guard: u64,
-    session: &str,
-    now: UnixNanos,
-) -> Result<Arc<Told>, Error> {
-    let root = match (&beginning.parent, beginning.outer()) {
-        (Some(parent), Some(outer)) => {
-            let told = begin(outer, sessions, guard, parent, now)?;
-            let above = told.as_ref().and_then(|told| told.root.as_ref()).unwrap_or(parent);
-            sessions.link(session, above, now)?
+impl Guard {
+    /// Tells the shared state once how a session began: what the user said, and whose sub-agent it is; that one's beginning first.
+    #[inline]
+    fn begin(
+        &self,
+        beginning: &Beginning,
+        sessions: &Sessions,
+        session: &str,
+        now: UnixNanos,
+    ) -> Result<arc_swap::Guard<Option<Arc<Told>>>, Error> {
+        match beginning.told(self.id) {
+            Some(told) => Ok(told),
+            None => self.tell(beginning, sessions, session, now).map(|told| arc_swap::Guard::from_inner(Some(told))),
         }
-        (Some(parent), None) => sessions.link(session, parent, now)?,
-        (None, _) => sessions.root(session, now)?,
-    };
-    if let Some(text) = &beginning.user_text {
-        sessions.heard(&root, text, now)?;
     }
-    let root = (root != session).then(|| Arc::from(root));
-    let told = Arc::new(Told { guard, root });
-    beginning.tell(Arc::clone(&told));
-    Ok(told)
+
+    #[cold]
+    fn tell(
+        &self,
+        beginning: &Beginning,
+        sessions: &Sessions,
+        session: &str,
+        now: UnixNanos,
+    ) -> Result<Arc<Told>, Error> {
+        let root = match (&beginning.parent, beginning.outer()) {
+            (Some(parent), Some(outer)) => {
+                let told = self.begin(outer, sessions, parent, now)?;
+                let above = told.as_ref().and_then(|told| told.root.as_ref()).unwrap_or(parent);
+                self.link(sessions, session, above, now)?
+            }
+            (Some(parent), None) => self.link(sessions, session, parent, now)?,
+            (None, _) => sessions.root(session, now)?,
+        };
+        if let Some(text) = &beginning.user_text {
+            sessions.heard(&root, text, now)?;
+        }
+        let root = (root != session).then(|| Arc::from(root));
+        let told = Arc::new(Told { guard: self.id, root });
+        beginning.tell(Arc::clone(&told));
+        Ok(told)
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod approvals;
 mod documentation;
 mod exits;
 mod help;
+mod history_with_people;
 mod init;
 mod ledger;
 mod made_home;

@@ -23,13 +23,17 @@ use std::sync::Arc;
 #[command(after_help = "\
 Examples:
   counterseal policy backtest draft.yaml
-  counterseal policy backtest draft.yaml --home /var/lib/my-agent --json")]
+  counterseal policy backtest draft.yaml --home /var/lib/my-agent --json
+  counterseal policy backtest draft.yaml --enforcement block")]
 pub(crate) struct Backtest {
     /// The policy in YAML or JSON; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
     home: HomeOption,
+    /// A mode that the program asks for; it can only tighten, unless the policy says `may_loosen`
+    #[arg(long, value_name = "MODE", value_parser = ["observe", "step_up", "progressive", "block"])]
+    enforcement: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -47,7 +51,8 @@ impl Backtest {
             policy::load_bytes(&name, &bytes).map_err(|errors| Failure::Engine(Exit::NotFine, Error::from(errors)))?;
         let home = self.home.open()?;
         let directory = super::scratch()?;
-        let report = backtest::backtest(&Arc::new(policy), &home, directory.path())?;
+        let enforcement = self.enforcement.as_deref().and_then(super::mode);
+        let report = backtest::backtest(&Arc::new(policy), &home, enforcement, directory.path())?;
         if console.json() {
             let home = home.path().display().to_string();
             console.document(&Document { policy: &name, home, report: &report });

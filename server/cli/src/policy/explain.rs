@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use counterseal::call::{PROGRAM_SOURCE, Risk, ToolSpec};
 use counterseal::condition::Facts;
-use counterseal::decide::{Effect, Enforcement, Explanation, Layer, Layers, Options};
+use counterseal::decide::{Effect, Explanation, Layer, Layers, Options};
 use counterseal::plain::Plain;
 use counterseal::policy;
 use counterseal::value;
@@ -72,7 +72,7 @@ impl Explain {
         let policy =
             policy::load_bytes(&name, &bytes).map_err(|errors| Failure::Engine(Exit::NotFine, Error::from(errors)))?;
         let layer = Layer { name: Arc::from("local"), policy: Arc::new(policy) };
-        let enforcement = self.enforcement.as_deref().and_then(mode);
+        let enforcement = self.enforcement.as_deref().and_then(super::mode);
         let layers = Layers::new(vec![layer], Options { enforcement, require_policy: false })?;
         let plan = layers.plan(&self.tool()).map_err(|error| Failure::Engine(Exit::NotFine, error))?;
         let explanation = plan.explain(&Facts::of_call(&arguments), None);
@@ -120,11 +120,6 @@ impl Explain {
 
 fn not_arguments(why: &str) -> Failure {
     Failure::usage(format!("`--args` cannot be used: {why}"))
-}
-
-fn mode(text: &str) -> Option<Enforcement> {
-    use Enforcement::{Block, Observe, Progressive, StepUp};
-    [Observe, StepUp, Progressive, Block].into_iter().find(|mode| mode.as_str() == text)
 }
 
 fn print(explanation: &Explanation, console: &mut Console<'_>) {

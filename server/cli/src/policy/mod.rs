@@ -11,6 +11,7 @@ use crate::console::Console;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use counterseal::ErrorCode;
+use counterseal::decide::Enforcement;
 use std::io::Read;
 use std::path::Path;
 
@@ -71,6 +72,12 @@ fn read_named(what: &str, path: &Path, console: &mut Console<'_>) -> Result<(Str
         Ok(_) => Ok((name, bytes)),
         Err(error) => Err(Failure::file(ErrorCode::PolicyUnreadable, what, path, &error)),
     }
+}
+
+/// The mode of that text.
+fn mode(text: &str) -> Option<Enforcement> {
+    use Enforcement::{Block, Observe, Progressive, StepUp};
+    [Observe, StepUp, Progressive, Block].into_iter().find(|mode| mode.as_str() == text)
 }
 
 /// A directory for homes that are only used for one command; removed when it is dropped.
