@@ -81,6 +81,44 @@ fn a_suspended_call_is_entered_again_without_being_counted_again() {
     assert!(is_over_budget(&admit(&guard, &pay)));
 }
 
+fn is_refused_by_a_rule(admission: &Admission) -> bool {
+    matches!(admission, Admission::Refused(refusal) if refusal.decision.reason_code == ReasonCode::Rule)
+}
+
+#[test]
+fn rules_see_the_session_before_a_call_only_where_nobody_runs_it() {
+    for limit in ["", "budgets: [{id: many, calls: 99}]\n"] {
+        let home = tempfile::tempdir().unwrap();
+        let once = format!(
+            "version: 1\nrules: [{{id: once, tools: [pay], when: 'session.calls(\"pay\") >= 1', decision: deny}}]\n{limit}"
+        );
+        let (guard, pay) = start(home.path(), &once);
+        let mut first = running(admit(&guard, &pay));
+        assert!(is_refused_by_a_rule(&admit(&guard, &pay)), "it runs");
+        first.suspends();
+        first.complete(Outcome::Interrupted, &Captured::Nothing);
+        let again = running(admit(&guard, &pay));
+        assert!(is_refused_by_a_rule(&admit(&guard, &pay)), "it runs again");
+        again.complete(Outcome::Success, &Captured::Nothing);
+        assert!(is_refused_by_a_rule(&admit(&guard, &pay)), "it ran");
+    }
+}
+
+#[test]
+fn what_a_suspended_call_did_not_leave_in_its_session_is_not_left_out() {
+    let home = tempfile::tempdir().unwrap();
+    let rules = "version: 1\ntags: [untrusted]\nrules: [{id: no, tools: [pay], when: session.saw(\"untrusted\"), decision: deny}]\n";
+    let (guard, pay) = start(home.path(), rules);
+    let mut first = running(admit(&guard, &pay));
+    first.suspends();
+    first.complete(Outcome::Interrupted, &Captured::Nothing);
+    // since then the tool has a tag, and something else has brought it
+    let (other, tagged) = start(home.path(), &format!("{rules}tools: {{pay: {{tags: [untrusted]}}}}\n"));
+    let now = other.clock().now();
+    other.memory().unwrap().sessions.mark("s-1", "untrusted", now).unwrap();
+    assert!(is_refused_by_a_rule(&admit(&other, &tagged)));
+}
+
 #[test]
 fn a_call_that_was_interrupted_for_good_is_counted_when_it_comes_again() {
     let home = tempfile::tempdir().unwrap();

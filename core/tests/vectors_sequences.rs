@@ -68,6 +68,7 @@ fn step(guard: &Arc<Guard>, step: &Json, begun: &mut Begun) -> Json {
     let said = |context: CallContext| CallContext {
         user: text("user").map(|id| User { id, verified_by: None }).or(context.user),
         run: text("run").or(context.run),
+        call_id: text("call_id"),
         ..context
     };
     let context = begun.get(&*session).cloned();
@@ -125,8 +126,11 @@ fn call(guard: &Arc<Guard>, step: &Json, context: &CallContext, cost_micro_usd: 
         return asked;
     }
     match guard.admit(&tool, Ok(&args), context) {
-        Admission::Run(ticket) => {
+        Admission::Run(mut ticket) => {
             assert_eq!(asked.effect, Effect::Run, "a question says what happens");
+            if step["suspends"] == true {
+                ticket.suspends();
+            }
             match step.get("result").map(Json::to_string) {
                 Some(result) => {
                     let result = json::parse(&result).unwrap();

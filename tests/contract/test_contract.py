@@ -163,6 +163,7 @@ def test_a_body_that_asks_a_person_and_is_resumed(driver: Driver, guarded: Guard
         ("risky", "success"),
         ("safe", "success"),
     ]
+    assert cs.current_session().tool_calls == 2, "resumed it is the same call"
     assert guarded.call_ids().count(driver.call_id("t", first)) == 2
 
 

@@ -7,12 +7,19 @@ from datetime import datetime, timezone
 from typing import Any
 
 import counterseal as cs
-from counterseal import testing
+from counterseal import _contexts, _native, testing
 from replaying import REPLAYED, Case, expect
 
 START = testing.START
 
 Beginnings = dict[str, dict[str, str]]
+
+
+class Left(Exception):
+    """With which a body is left to be entered again."""
+
+
+_native.leaves_a_body(Left)
 
 
 def replay(case: Case) -> str:
@@ -36,6 +43,9 @@ def taken(step: dict[str, Any], began: Beginnings) -> dict[str, Any]:
         enter(session, began, within, step.get("user"))
         if "run" in step:
             within.enter_context(cs.run(step["run"]))
+        if "call_id" in step:
+            # which only frameworks give, through what their adapters use
+            within.enter_context(_contexts._Scope(call_id=step["call_id"]))
         if step.get("op") == "mark":
             cs.current_session().mark(step["tag"])
             return {}
@@ -75,6 +85,8 @@ def standing(session: cs.Session) -> dict[str, Any]:
 
 def decided(step: dict[str, Any]) -> dict[str, Any]:
     def body(**arguments: Any) -> Any:
+        if step.get("suspends"):
+            raise Left
         return step.get("result")
 
     declared = {"tags": step.get("tags", []), "cost_usd": step.get("cost_usd")}
@@ -87,6 +99,8 @@ def decided(step: dict[str, Any]) -> dict[str, Any]:
     refused: cs.PolicyDenied | None = None
     try:
         tool(**arguments)
+    except Left:
+        pass
     except cs.PolicyDenied as denied:
         refused = denied
     if refused is None:

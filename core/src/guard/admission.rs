@@ -2,7 +2,7 @@
 
 use super::health::count;
 use super::limits::{Counted, Reservation, Settled};
-use super::memory::Learner;
+use super::memory::{Learner, Recall};
 use super::scratch::with_buffer;
 use super::ticket::Issue;
 use super::{Asking, Guard, PendingSync, Ticket, Tool, ids};
@@ -85,24 +85,16 @@ impl Guard {
         let now = self.clock.now();
         with_buffer(|canonical| {
             let captured = captured(arguments, canonical);
-            let recall = self.recall(context, now);
-            let mut decision = match &captured {
-                Ok(value) if tool.plan().asks_session() => {
-                    recall.with_facts(value, |facts| tool.plan().decide(facts, context.enforcement))
-                }
-                Ok(value) => tool.plan().decide(&Facts::of_call(value), context.enforcement),
-                Err(error) => {
-                    count(&self.counters.capture_failed);
-                    Cow::Owned(not_captured(tool, error))
-                }
-            };
+            let mut recall = self.recall(context, now);
             let digest = captured.as_ref().ok().map(|_| self.key.call(tool.prefix(), canonical));
-            let mut held = None;
-            if let (Ok(value), Some(digest)) = (&captured, &digest)
-                && !tool.plan().limits().is_empty()
-            {
-                (decision, held) = self.reserve(&Counted { tool, value, digest, context, now }, &recall, decision, &[]);
-            }
+            let (mut decision, mut held) = match (&captured, &digest) {
+                (Ok(value), Some(digest)) => self.judge(&Counted { tool, value, digest, context, now }, &mut recall),
+                (Err(error), _) => {
+                    count(&self.counters.capture_failed);
+                    (Cow::Owned(not_captured(tool, error)), None)
+                }
+                (Ok(_), None) => (Cow::Owned(tool.plan().refusal(ReasonCode::Internal, None)), None),
+            };
             if let (Effect::Asked, true, Ok(value)) = (decision.effect, self.asks, &captured) {
                 return self.ask(tool, value, canonical, decision.into_owned(), &recall, action_id);
             }
@@ -118,6 +110,28 @@ impl Guard {
             let recorded = self.record(tool, &call, captured.ok(), canonical);
             self.conclude(tool, Admitted { action_id, now, held, learner }, decision, recorded)
         })
+    }
+
+    /// What rules and limits say of a call, and what it took from the limits.
+    #[inline]
+    fn judge<'c>(&self, call: &Counted<'c>, recall: &mut Recall<'c>) -> (Cow<'c, Decision>, Option<Box<Reservation>>) {
+        let (plan, mode) = (call.tool.plan(), call.context.enforcement);
+        recall.look_before(call);
+        loop {
+            let decision = match plan.asks_session() {
+                true => recall.with_facts(call.value, |facts| plan.decide(facts, mode)),
+                false => plan.decide(&Facts::of_call(call.value), mode),
+            };
+            if !call.is_counted() {
+                return (decision, None);
+            }
+            let (decision, held) = self.reserve(call, recall, decision, &[]);
+            if decision.effect == Effect::Run && held.is_none() && recall.looked_before() {
+                // somebody has entered it meanwhile, so this is one call more
+                continue;
+            }
+            return (decision, held);
+        }
     }
 
     pub(super) fn record(
@@ -236,13 +250,15 @@ impl Guard {
                     if !plan.asks_session() && plan.limits().is_empty() {
                         return plan.preview(&Facts::of_call(value), context.enforcement).into_owned();
                     }
-                    let recall = self.recall(context, now);
+                    let mut recall = self.recall(context, now);
+                    let digest = &self.key.call(tool.prefix(), canonical);
+                    let call = Counted { tool, value, digest, context, now };
+                    recall.look_before(&call);
                     let decision = recall.with_facts(value, |facts| plan.preview(facts, context.enforcement));
                     if plan.limits().is_empty() {
                         return decision.into_owned();
                     }
-                    let digest = &self.key.call(tool.prefix(), canonical);
-                    self.limit_preview(&Counted { tool, value, digest, context, now }, &recall, decision).into_owned()
+                    self.limit_preview(&call, &recall, decision).into_owned()
                 }
                 Err(error) => not_captured(tool, &error),
             })

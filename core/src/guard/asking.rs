@@ -317,7 +317,10 @@ impl Asking {
         let plan = self.tool.plan();
         let mode = self.context.enforcement;
         let now = self.guard.clock.now();
-        let recall = self.guard.recall(&self.context, now);
+        let digest = &self.guard.key.call(self.tool.prefix(), canonical);
+        let call = Counted { tool: &self.tool, value, digest, context: &self.context, now };
+        let mut recall = self.guard.recall(&self.context, now);
+        recall.look_before(&call);
         let mut decision = recall.with_facts(value, |facts| plan.decide(facts, mode).into_owned());
         let outdated =
             || self.refuse(Some(value), canonical, Ended::code(ReasonCode::ApprovalOutdated), Some(approval));
@@ -335,13 +338,13 @@ impl Asking {
         }
         let mut decision = Cow::Owned(decision);
         let mut held = None;
-        if !plan.limits().is_empty() {
-            let digest = &self.guard.key.call(self.tool.prefix(), canonical);
-            let call = Counted { tool: &self.tool, value, digest, context: &self.context, now };
+        if call.is_counted() {
             (decision, held) = self.guard.reserve(&call, &recall, decision, &self.decision.rules);
         }
         match decision.effect {
             Effect::Asked => return outdated(),
+            // somebody has entered it meanwhile: this would be one call more than people said yes to
+            Effect::Run if held.is_none() && recall.looks_before() => return outdated(),
             Effect::Run => self.guard.remember(&self.tool, &recall, &mut decision, &mut held),
             Effect::Refused => {}
         }

@@ -6,7 +6,7 @@
 use super::counter::{Stored, charge, is_outlived, keep};
 use super::health::count;
 use super::memory::Recall;
-use super::open_call::{self, Open, OpenCall, Runner};
+use super::open_call::{self, Open, OpenCall, Runner, Said};
 use super::{Guard, Tool};
 use crate::call::CallContext;
 use crate::clock::UnixNanos;
@@ -30,6 +30,10 @@ pub(super) struct Reservation {
     leases: SmallVec<[Lease; FEW]>,
     /// The entry that says the call is open, where it has an id.
     call: Option<Key>,
+    /// Whether that entry was made: without limits, and where no rule asks sessions, only a call that is left needs it.
+    entered: bool,
+    /// What the session's facts hold of it.
+    mark: u64,
     /// Whether the call is in its session's facts already.
     pub(super) remembered: bool,
 }
@@ -56,6 +60,14 @@ pub(super) struct Counted<'a> {
     pub(super) digest: &'a [u8; 32],
     pub(super) context: &'a CallContext,
     pub(super) now: UnixNanos,
+}
+
+impl Counted<'_> {
+    /// Whether its limits, or whether it is met again, have to be looked for.
+    #[inline]
+    pub(super) fn is_counted(&self) -> bool {
+        !self.tool.plan().limits().is_empty() || self.context.call_id.is_some()
+    }
 }
 
 impl Guard {
@@ -125,7 +137,8 @@ impl Guard {
         keys.extend(open.map(|open| open.key));
         keys.extend(may_run.then(|| memory.sessions.facts_key(recall.root())));
         let failed = hits.len();
-        let mut asking = Asking { call, agreed, may_run, claims: &claims, keys: &keys, open, hits, failed };
+        let before = recall.looks_before();
+        let mut asking = Asking { call, agreed, may_run, before, claims: &claims, keys: &keys, open, hits, failed };
         let held = asking.attempt(state).map_err(unknown)?;
         Ok((asking.hits, held))
     }
@@ -221,11 +234,13 @@ impl Guard {
             .filter_map(|lease| Some((lease, actual(lease)?)))
             .filter(|(lease, actual)| lease.held.amount != *actual)
             .collect();
-        if changed.is_empty() && held.call.is_none() {
+        let call = held.call.filter(|_| held.entered || suspended);
+        if changed.is_empty() && call.is_none() {
             return;
         }
         let mut keys: Vec<Key> = changed.iter().map(|(lease, _)| lease.key).collect();
-        keys.extend(held.call);
+        keys.extend(call);
+        let said = Said { remembered: held.remembered, mark: held.mark };
         // what cannot be settled stays spent
         let Ok(memory) = self.memory() else { return };
         let _: Result<(), StateError> = memory.state.transaction(&keys, now, |entries| {
@@ -242,8 +257,8 @@ impl Guard {
                     keep(limit, entry, now);
                 }
             }
-            match (held.call, entries.last_mut()) {
-                (Some(_), Some(entry)) => open_call::leave(entry, suspended, held.remembered, now),
+            match (call, entries.last_mut()) {
+                (Some(_), Some(entry)) => open_call::leave(entry, suspended, said, now),
                 _ => Ok(()),
             }
         });
@@ -285,6 +300,8 @@ struct Asking<'p, 'c> {
     agreed: Option<&'p [Arc<str>]>,
     /// As far as the rules go: then it takes from every limit and is remembered in its session.
     may_run: bool,
+    /// The rules saw the session as it was before the call: nothing is taken if somebody runs it meanwhile.
+    before: bool,
     claims: &'p [Claim],
     /// Of the claims' counters, then of the open call, then of the session's facts where the call may run.
     keys: &'p [Key],
@@ -350,15 +367,18 @@ impl Asking<'_, '_> {
     /// What is done in the transaction.
     #[inline]
     fn run(&mut self, mut entries: Entries<'_, '_>, runner: Option<Runner>) -> Result<Taken, StateError> {
+        let items = self.call.tool.items();
         if let Some((open, entry)) = &mut entries.open {
             match open.found(entry, runner) {
+                Open::No if self.before => return Ok(Taken::Nothing),
                 Open::No => {}
                 Open::Run(process) => return Ok(Taken::AskAbout(process)),
                 Open::Left { remembered } => {
+                    let said = Said { remembered, mark: entry.get(2) };
                     if self.may_run {
-                        open.enter(entry, remembered, self.call.now)?;
+                        open.enter(entry, said, self.call.now)?;
                     }
-                    return Ok(self.held(SmallVec::new(), remembered));
+                    return Ok(self.held(SmallVec::new(), said, true));
                 }
             }
         }
@@ -369,20 +389,22 @@ impl Asking<'_, '_> {
             self.take_lost(entries.counters)?;
             return Ok(Taken::Nothing);
         }
-        let items = self.call.tool.items();
         let remembered =
             entries.facts.map_or(Ok(false), |facts| Sessions::decided_in(facts, items.tool, &items.tags))?;
         let leases = self.take(entries.counters)?;
-        if let Some((open, entry)) = entries.open {
-            open.enter(entry, remembered, self.call.now)?;
+        let plan = self.call.tool.plan();
+        let entered = !plan.limits().is_empty() || plan.asks_session();
+        let said = Said { remembered, mark: items.mark() };
+        if let Some((open, entry)) = entries.open.filter(|_| entered) {
+            open.enter(entry, said, self.call.now)?;
         }
-        Ok(self.held(leases, remembered))
+        Ok(self.held(leases, said, entered))
     }
 
     #[inline]
-    fn held(&self, leases: SmallVec<[Lease; FEW]>, remembered: bool) -> Taken {
+    fn held(&self, leases: SmallVec<[Lease; FEW]>, said: Said, entered: bool) -> Taken {
         let call = self.open.map(|open| open.key);
-        Taken::Held(Box::new(Reservation { leases, call, remembered }))
+        Taken::Held(Box::new(Reservation { leases, call, entered, mark: said.mark, remembered: said.remembered }))
     }
 
     /// Asks every limit; none is taken from.

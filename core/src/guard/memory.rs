@@ -1,7 +1,9 @@
 //! What the processes of the home remember together, opened with the first call that needs it.
 
 use super::health::count;
-use super::limits::{Reservation, Settled};
+use super::limits::{Counted, Reservation, Settled};
+use super::open_call;
+use super::tool::Items;
 use super::{Guard, Tool};
 use crate::call::{Beginning, CallContext, Told};
 use crate::clock::UnixNanos;
@@ -10,7 +12,7 @@ use crate::decide::{Decision, Effect, FailMode, ReasonCode};
 use crate::error::Error;
 use crate::ledger::Home;
 use crate::session::{Secrets, Sessions, View};
-use crate::state::{Options, State};
+use crate::state::{Options, State, StateError};
 use crate::value::Value;
 use arc_swap::ArcSwapOption;
 use std::borrow::Cow;
@@ -79,6 +81,8 @@ pub(super) struct Recall<'g> {
     told: Option<arc_swap::Guard<Option<Arc<Told>>>>,
     context: &'g CallContext,
     now: UnixNanos,
+    /// What the session holds of the call itself, which is met again and nobody runs.
+    own: Option<&'g Items>,
 }
 
 /// A session that nothing is known of.
@@ -103,7 +107,7 @@ impl SessionView for Forgotten {
     }
 }
 
-impl Recall<'_> {
+impl<'g> Recall<'g> {
     pub(super) fn memory(&self) -> Result<&Memory, &Error> {
         match &self.memory {
             Ok(memory) => memory.as_deref().ok_or(&UNREACHED),
@@ -124,7 +128,35 @@ impl Recall<'_> {
     }
 
     fn view(&self) -> Option<View<'_>> {
-        self.memory().ok().map(|memory| memory.sessions.view(self.root(), self.now))
+        let view = self.memory().ok().map(|memory| memory.sessions.view(self.root(), self.now));
+        match self.own {
+            Some(own) => view.map(|view| view.before(own.tool, &own.tags)),
+            None => view,
+        }
+    }
+
+    /// Lets rules see the session as it was before a call that it remembers: one that was left to be entered again.
+    #[inline]
+    pub(super) fn look_before(&mut self, call: &Counted<'g>) {
+        if call.context.call_id.is_some() && call.tool.plan().asks_session() {
+            self.own = self.remembered(call).unwrap_or(false).then(|| call.tool.items());
+        }
+    }
+
+    #[cold]
+    fn remembered(&self, call: &Counted<'_>) -> Result<bool, StateError> {
+        let Ok(memory) = self.memory() else { return Ok(false) };
+        open_call::is_remembered(&memory.state, call)
+    }
+
+    /// Whether rules saw the session as it was before the call, and from now on do not.
+    pub(super) const fn looked_before(&mut self) -> bool {
+        self.own.take().is_some()
+    }
+
+    /// Whether rules see the session as it was before the call.
+    pub(super) const fn looks_before(&self) -> bool {
+        self.own.is_some()
     }
 
     /// Lends `work` the arguments together with the session.
@@ -149,7 +181,7 @@ impl Guard {
             }
             Ok(memory)
         });
-        Recall { memory, told, context, now }
+        Recall { memory, told, context, now, own: None }
     }
 
     /// Whether two sessions have their facts and limits together: one is the other's sub-agent's, or both are of a third.

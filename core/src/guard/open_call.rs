@@ -10,7 +10,8 @@ use crate::state::{Entry, Key, Kind, State, StateError};
 /// How long an open call is remembered that nobody completes: then its id may mean another one.
 const LENGTH: i64 = 24 * 3600 * 1_000_000_000;
 
-/// Bits of an open call's first word; 0 once it is not open. The second word is the process whose body runs.
+/// Bits of an open call's first word; 0 once it is not open. The second word is the process whose body runs, the third what
+/// its session's facts hold of it ([`super::tool::Items::mark`]).
 const OPEN: u64 = 1;
 /// The call is in its session's facts with it.
 const REMEMBERED: u64 = 2;
@@ -33,6 +34,14 @@ pub(super) enum Open {
     Run(u64),
     /// Nobody runs it.
     Left { remembered: bool },
+}
+
+/// What is said of a call while it is open.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said {
+    pub(super) remembered: bool,
+    /// What its session's facts hold of it, where it is remembered.
+    pub(super) mark: u64,
 }
 
 /// A call with an id, as this process meets it.
@@ -70,27 +79,44 @@ impl OpenCall {
     }
 
     /// Says that this process runs the call.
-    pub(super) fn enter(self, entry: &mut Entry<'_>, remembered: bool, now: UnixNanos) -> Result<(), StateError> {
-        entry.resize(2)?;
-        entry.set(0, OPEN | if remembered { REMEMBERED } else { 0 })?;
-        entry.set(1, self.process)?;
-        entry.expire_at(Some(UnixNanos(now.0.saturating_add(LENGTH))));
-        Ok(())
+    pub(super) fn enter(self, entry: &mut Entry<'_>, said: Said, now: UnixNanos) -> Result<(), StateError> {
+        write(entry, OPEN, self.process, said, now)
     }
 }
 
+fn write(entry: &mut Entry<'_>, bits: u64, process: u64, said: Said, now: UnixNanos) -> Result<(), StateError> {
+    entry.resize(3)?;
+    entry.set(0, bits | if said.remembered { REMEMBERED } else { 0 })?;
+    entry.set(1, process)?;
+    entry.set(2, said.mark)?;
+    entry.expire_at(Some(UnixNanos(now.0.saturating_add(LENGTH))));
+    Ok(())
+}
+
+/// Whether nobody runs the call, and its session's facts hold it just as its tool is now.
+pub(super) fn is_remembered(state: &State, call: &Counted<'_>) -> Result<bool, StateError> {
+    let Some(open) = OpenCall::of(state, call)? else { return Ok(false) };
+    let look = |runner| {
+        state.transaction(&[open.key], call.now, |entries| {
+            let [entry] = entries else { return Err(StateError::Misuse("one key, another number of entries")) };
+            let same = entry.known() && entry.get(2) == call.tool.items().mark();
+            Ok((open.found(entry, runner), same))
+        })
+    };
+    let mut found = look(None)?;
+    if let (Open::Run(process), _) = found {
+        found = look(Some(Runner { process, gone: state.is_gone(process)? }))?;
+    }
+    Ok(matches!(found, (Open::Left { remembered: true }, true)))
+}
+
 /// Says that nobody runs the call any more: its body is to be entered again, or is over.
-pub(super) fn leave(
-    entry: &mut Entry<'_>,
-    suspended: bool,
-    remembered: bool,
-    now: UnixNanos,
-) -> Result<(), StateError> {
+pub(super) fn leave(entry: &mut Entry<'_>, suspended: bool, said: Said, now: UnixNanos) -> Result<(), StateError> {
+    if suspended {
+        return write(entry, OPEN | SUSPENDED, 0, said, now);
+    }
     if entry.is_empty() {
         return Ok(());
-    }
-    if suspended {
-        return entry.set(0, OPEN | SUSPENDED | if remembered { REMEMBERED } else { 0 });
     }
     entry.set(0, 0)?;
     entry.expire_at(Some(now));

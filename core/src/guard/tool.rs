@@ -27,6 +27,13 @@ pub(super) struct Items {
     pub(super) tags: Box<[Item]>,
 }
 
+impl Items {
+    /// Tells what was remembered of a call from what a tool with other tags would have been.
+    pub(super) fn mark(&self) -> u64 {
+        self.tags.iter().fold(self.tool.word(), |mark, tag| mark.rotate_left(7) ^ tag.word())
+    }
+}
+
 impl Tool {
     pub(super) fn prepare(spec: ToolSpec, layers: &Layers, secrets: &Secrets) -> Result<Self, Error> {
         let plan = layers.plan(&spec)?;

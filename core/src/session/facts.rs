@@ -14,6 +14,10 @@ const LINKED: u64 = 1;
 pub struct Item(u64);
 
 impl Item {
+    pub(crate) const fn word(self) -> u64 {
+        self.0
+    }
+
     pub(super) const fn tag(hash: u64) -> Self {
         Self(hash | TAG)
     }

@@ -1,6 +1,6 @@
 //! One session as a condition sees it: each part is read from the table when it is first asked for, then kept.
 
-use super::facts::{Counter, SessionFacts};
+use super::facts::{Counter, Item, SessionFacts};
 use super::heard::Heard;
 use super::{Part, Sessions, all, known};
 use crate::clock::UnixNanos;
@@ -18,6 +18,8 @@ pub struct View<'s> {
     facts: OnceCell<Result<SessionFacts, Unknown>>,
     heard: OnceCell<Result<Heard, Unknown>>,
     known: OnceCell<Result<Vec<u64>, Unknown>>,
+    /// The tool and the tags of the call that asks, where the facts hold it already.
+    own: Option<(Item, &'s [Item])>,
 }
 
 impl<'s> View<'s> {
@@ -30,7 +32,21 @@ impl<'s> View<'s> {
             facts: OnceCell::new(),
             heard: OnceCell::new(),
             known: OnceCell::new(),
+            own: None,
         }
+    }
+
+    /// As the session was before a call of `tool` with `tags` that it remembers.
+    pub(crate) const fn before(mut self, tool: Item, tags: &'s [Item]) -> Self {
+        self.own = Some((tool, tags));
+        self
+    }
+
+    /// How often the facts hold `item`, but for the call that asks.
+    fn count_of(&self, item: Item) -> Result<u64, Unknown> {
+        let (tool, tags) = self.own.map_or((None, &[][..]), |(tool, tags)| (Some(tool), tags));
+        let own = tool.iter().chain(tags).filter(|own| **own == item).count() as u64;
+        Ok(self.facts()?.count_of(item).saturating_sub(own))
     }
 
     pub(super) fn facts(&self) -> Result<&SessionFacts, Unknown> {
@@ -67,12 +83,14 @@ impl<'s> View<'s> {
 
 impl SessionView for View<'_> {
     fn saw(&self, tag: &str) -> Result<bool, Unknown> {
-        Ok(self.facts()?.count_of(self.sessions.secrets.tag(tag)) > 0)
+        Ok(self.count_of(self.sessions.secrets.tag(tag))? > 0)
     }
 
     fn calls(&self, tool: Option<&str>) -> Result<u64, Unknown> {
-        let facts = self.facts()?;
-        Ok(tool.map_or_else(|| facts.counter(Counter::Calls), |tool| facts.count_of(self.sessions.secrets.tool(tool))))
+        match tool {
+            Some(tool) => self.count_of(self.sessions.secrets.tool(tool)),
+            None => Ok(self.facts()?.counter(Counter::Calls).saturating_sub(u64::from(self.own.is_some()))),
+        }
     }
 
     fn said(&self, text: &str) -> Result<bool, Unknown> {
