@@ -194,6 +194,7 @@ pub(crate) fn answer(yes: bool, edit: Option<&str>, grant: Option<&str>) -> Resu
         .transpose()?;
     let grant: Option<Grant> =
         grant.map(|text| serde_json::from_str(text).map_err(|error| unreadable("grant", &error))).transpose()?;
-    grant.as_ref().map_or(Ok(()), Grant::check)?;
-    Ok(Answer::Yes(Consent { edit, grant }))
+    let consent = Consent { edit, grant };
+    consent.check()?;
+    Ok(Answer::Yes(consent))
 }

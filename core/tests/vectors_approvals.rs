@@ -2,10 +2,11 @@
 
 #![cfg(test)]
 
-use counterseal::approval::{Answer, Approval, Call, Consent, Edit, Event, Grant, Person, Request, Requirement, State};
+use counterseal::approval::{
+    Answer, Approval, Call, Consent, Edit, Event, Grant, Person, Request, Requirement, Shown, State,
+};
 use counterseal::ledger::record::scalar::{Hash, Id, Time};
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const VECTORS: &str = include_str!("../../tests/vectors/approvals.json");
@@ -43,7 +44,7 @@ fn asked(case: &Json) -> Approval {
             quorum,
             not_by_requester: false,
         }],
-        shown: BTreeMap::new(),
+        shown: case["args"].as_object().unwrap().iter().map(shown).collect(),
         hidden: 0,
         time: time(ASKED),
         expires: time("2090-01-01T01:00:00.000000000Z"),
@@ -51,6 +52,10 @@ fn asked(case: &Json) -> Approval {
         redact: case.get("detect").map(read).unwrap_or_default(),
         arguments: None,
     })
+}
+
+fn shown((name, value): (&String, &Json)) -> (String, Shown) {
+    (name.clone(), Shown { value: value.clone(), bound: true })
 }
 
 fn answered(given: &Json) -> Event {
@@ -72,7 +77,12 @@ fn answers() {
         assert!(case.get("op").is_none(), "{name}: unknown operation");
         let mut approval = asked(case);
         for given in case["answers"].as_array().unwrap() {
-            approval.apply(answered(given)).unwrap();
+            let applied = approval.apply(answered(given));
+            assert_eq!(
+                applied.err().map(|error| error.code().as_str()),
+                given.get("error").and_then(Json::as_str),
+                "{name}"
+            );
         }
         let expect = &case["expect"];
         assert_eq!(approval.state().as_str(), expect["state"], "{name}");
@@ -91,7 +101,14 @@ fn answers() {
             let at = like.get("at").map_or_else(|| time(ASKED), |at| time(at.as_str().unwrap()));
             let canonical = like["args"].to_string();
             let same = like["args"] == case["args"];
-            let runs = approval.grant(at.0).is_some_and(|granted| granted.admits(same, canonical.as_bytes()));
+            let mut call = approval.request().call.clone();
+            let text = |key: &str| like.get(key).map(|text| Arc::from(text.as_str().unwrap()));
+            call.session = text("session").unwrap_or(call.session);
+            call.agent = text("agent").or(call.agent);
+            let user = text("user").map(|id| Person { id, groups: Vec::new(), verified_by: None });
+            call.requester = user.or(call.requester);
+            let alike = approval.request().call.is_like(&call);
+            let runs = alike && approval.grant(at.0).is_some_and(|granted| granted.admits(same, canonical.as_bytes()));
             assert_eq!(runs, like["runs"].as_bool().unwrap(), "{name}: {like}");
             if runs {
                 approval.apply(Event::Used { time: at, action_id: Id([9; 16]) }).unwrap();
@@ -100,5 +117,5 @@ fn answers() {
         let again = Approval::fold(approval.request().clone(), approval.events().to_vec()).unwrap();
         assert_eq!(again, approval, "{name}: what was folded once folds the same again");
     }
-    assert_eq!(cases.len(), 15);
+    assert_eq!(cases.len(), 22);
 }

@@ -3,6 +3,8 @@
 use super::edit::Edit;
 use super::grant::Grant;
 use super::person::Person;
+use super::request::Request;
+use crate::error::{Error, ErrorCode};
 use crate::ledger::record::scalar::{Id, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -17,6 +19,30 @@ pub struct Consent {
     /// Like calls that need no asking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
+}
+
+impl Consent {
+    /// Whether it can be said of any call.
+    ///
+    /// # Errors
+    /// Those of [`Grant::check`], and [`ErrorCode::ApprovalInvalid`] for a grant beside a change that does not say which calls it is
+    /// for: the same as this one would be those with the arguments that were just changed.
+    pub fn check(&self) -> Result<(), Error> {
+        let Some(grant) = &self.grant else { return Ok(()) };
+        grant.check()?;
+        if self.edit.is_some() && grant.when.is_none() {
+            let message = "a yes that changes the call cannot let calls with the same arguments run, which are the agent's own; \
+                           give the grant a condition (`when`) that says which calls it is for, or leave it out";
+            return Err(Error::new(ErrorCode::ApprovalInvalid, message));
+        }
+        Ok(())
+    }
+
+    /// Whether it can be said of this call at `now`.
+    pub(super) fn check_for(&self, request: &Request, now: Time) -> Result<(), Error> {
+        self.check()?;
+        self.grant.as_ref().map_or(Ok(()), |grant| grant.check_for(request, now))
+    }
 }
 
 /// What somebody says.

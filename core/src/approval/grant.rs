@@ -1,7 +1,8 @@
 //! What approvers add to their yes: like calls that need no asking.
 
+use super::request::Request;
 use crate::clock::UnixNanos;
-use crate::condition::{Condition as _, Declared, Facts, Lists, Outcome, compile};
+use crate::condition::{Condition as _, Declared, Facts, Lists, Outcome, asked_for, compile};
 use crate::error::{Error, ErrorCode};
 use crate::ledger::record::scalar::Time;
 use crate::value::{self, Value};
@@ -35,10 +36,32 @@ impl Grant {
         if self.count == Some(0) {
             return Err(invalid("a grant for 0 calls grants nothing; leave it out".to_owned()));
         }
-        match &self.when {
-            Some(source) => self.compiled(source).map(drop),
-            None => Ok(()),
+        let Some(source) = &self.when else { return Ok(()) };
+        if self.compiled(source)?.asks_session() {
+            return Err(invalid(format!(
+                "the grant's condition `{source}` asks about the session, which a grant does not see; it can ask about `args` alone"
+            )));
         }
+        Ok(())
+    }
+
+    /// Whether it can be given at `now` beside a yes to this call: what has ended, or names what the call has not, would let nothing
+    /// run and say nothing.
+    pub(super) fn check_for(&self, request: &Request, now: Time) -> Result<(), Error> {
+        if let Some(until) = self.until.filter(|until| *until <= now) {
+            return Err(invalid(format!("a grant until {until} is over already; give a later time")));
+        }
+        let (Some(source), Some(known)) = (&self.when, request.argument_names()) else { return Ok(()) };
+        let optional = asked_for(source);
+        let condition = self.compiled(source)?;
+        let lacks = |name: &&str| !known.contains(*name) && !optional.contains([(*name).to_owned()].as_slice());
+        let Some(name) = condition.arguments().find(lacks) else { return Ok(()) };
+        let listed = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let listed = if listed.is_empty() { "none".to_owned() } else { listed };
+        Err(invalid(format!(
+            "the grant's condition `{source}` names the argument `{name}`, and the call has {listed}; \
+             ask with `has(args.{name})` for one that like calls may have"
+        )))
     }
 
     /// Whether it is for these arguments; where its condition fails it is not.

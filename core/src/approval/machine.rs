@@ -315,9 +315,7 @@ impl Approval {
                 if !self.may_approve(by) {
                     return Err(self.not_entitled(by));
                 }
-                if let Some(grant) = &consent.grant {
-                    grant.check()?;
-                }
+                consent.check_for(&self.request, Time(now))?;
                 let answered = Event::Answered { time: Time(now), by: by.clone(), answer: answer.clone(), note: None };
                 self.events.push(answered);
                 let met = self.missing().iter().all(|missing| *missing == 0);

@@ -5,7 +5,7 @@ use crate::ledger::record::scalar::{Hash, Id, Time};
 use crate::redact::Detector;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Names one approval; 32 hex characters in text.
@@ -75,6 +75,16 @@ pub struct Call {
 }
 
 impl Call {
+    /// Whether what people said of the one can hold for the other too: the same tool, session, agent and person on whose behalf.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.source == other.source
+            && self.tool == other.tool
+            && self.session == other.session
+            && self.agent == other.agent
+            && self.requester == other.requester
+    }
+
     /// Whether a framework gave it its id: the same call made again has the same one.
     #[must_use]
     pub fn is_named(&self) -> bool {
@@ -124,4 +134,17 @@ pub struct Request {
     /// run it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Json>,
+}
+
+impl Request {
+    /// The names of the call's arguments; `None` where some of them are not told.
+    #[must_use]
+    pub fn argument_names(&self) -> Option<BTreeSet<String>> {
+        // in canonical form a name that begins with `$` has one more
+        let plain = |name: &String| name.strip_prefix('$').unwrap_or(name).to_owned();
+        match &self.arguments {
+            Some(Json::Object(all)) => Some(all.keys().map(plain).collect()),
+            _ => (self.hidden == 0).then(|| self.shown.keys().map(plain).collect()),
+        }
+    }
 }

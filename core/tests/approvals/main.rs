@@ -2,10 +2,11 @@
 
 #![cfg(test)]
 
+mod grants;
 mod left;
 
 use counterseal::approval::store::Store;
-use counterseal::approval::{Answer, Approval, ApprovalId, Consent, Edit, Event, Grant, Person, State};
+use counterseal::approval::{Answer, Approval, ApprovalId, Consent, Edit, Event, Person, State};
 use counterseal::call::{CallContext, PROGRAM_SOURCE, ToolSpec, User};
 use counterseal::clock::{Clock, UnixNanos};
 use counterseal::decide::{Layer, Layers, Options, ReasonCode};
@@ -79,14 +80,18 @@ fn args(amount: f64, request: &'static str) -> Value<'static> {
     ])
 }
 
-fn ask(guard: &Arc<Guard>, value: &Value<'_>, context: &CallContext) -> Asking {
+/// Whoever waits; people may not have been asked yet.
+fn begin(guard: &Arc<Guard>, value: &Value<'_>, context: &CallContext) -> Asking {
     match guard.admit(&tool(guard, "refund"), Ok(value), context) {
-        Admission::Ask(asking) => {
-            assert!(asking.waiting().wait_asked(LONG));
-            *asking
-        }
+        Admission::Ask(asking) => *asking,
         other => panic!("people are to be asked: {other:?}"),
     }
+}
+
+fn ask(guard: &Arc<Guard>, value: &Value<'_>, context: &CallContext) -> Asking {
+    let asking = begin(guard, value, context);
+    assert!(asking.waiting().wait_asked(LONG));
+    asking
 }
 
 fn person(id: &str) -> Person {
@@ -317,31 +322,6 @@ fn what_people_changed_is_decided_again() {
     assert_eq!(refusal.decision.reason.as_deref(), Some("never so much"), "nobody's yes goes over a deny");
 }
 
-#[test]
-fn a_grant_lets_like_calls_run_and_no_others() {
-    let home = tempfile::tempdir().unwrap();
-    let guard = start(home.path());
-    let asking = ask(&guard, &args(400.0, "r"), &context());
-    let grant = Grant { when: Some(Arc::from("double(args.amount) < 500.0")), count: Some(2), until: None };
-    asking.answer(person("ann"), Answer::Yes(Consent { edit: None, grant: Some(grant) }), None);
-    assert!(asking.waiting().wait(LONG));
-    let id = asking.approval().unwrap();
-    run(asking.resume(Ok(&args(400.0, "r")))).complete(Outcome::Success, &Captured::Nothing);
-    for amount in [300.0, 499.0] {
-        let granted = ask(&guard, &args(amount, "r"), &context());
-        assert!(granted.waiting().wait(LONG));
-        run(granted.resume(Ok(&args(amount, "r")))).complete(Outcome::Success, &Captured::Nothing);
-    }
-    let used_up = ask(&guard, &args(300.0, "r"), &context());
-    assert!(!used_up.waiting().is_settled(), "two were granted");
-    let other = ask(&guard, &args(400.0, "r"), &CallContext { session: Arc::from("s-2"), ..context() });
-    assert!(!other.waiting().is_settled(), "another conversation");
-    guard.close(LONG).unwrap();
-    let decided = records(home.path(), "decided");
-    assert_eq!(decided.len(), 3);
-    assert!(decided.iter().all(|record| record["approval"] == id.to_string() && record["effect"] == "run"));
-}
-
 fn of(user: &str) -> CallContext {
     let user = User { id: Arc::from(user), verified_by: Some(Arc::from("os")) };
     CallContext { user: Some(user), ..context() }
@@ -380,20 +360,6 @@ fn a_question_is_taken_up_for_the_same_person_and_agent_alone() {
         assert_ne!(ask(&second, &args(400.0, "r"), &other).approval(), id);
     }
     assert_eq!(ask(&second, &args(400.0, "r"), &of("alice")).approval(), id);
-}
-
-#[test]
-fn a_grant_is_for_those_whom_its_yeses_are_enough_for() {
-    let home = tempfile::tempdir().unwrap();
-    let apart = POLICY.replacen("timeout: 10m", "timeout: 10m, not_by: [requester]", 1);
-    let guard = under(home.path(), &apart);
-    let asking = ask(&guard, &args(400.0, "r"), &of("alice"));
-    let grant = Grant { when: Some(Arc::from("true")), count: Some(9), until: None };
-    asking.answer(person("bob"), Answer::Yes(Consent { edit: None, grant: Some(grant) }), None);
-    assert!(asking.waiting().wait(LONG));
-    run(asking.resume(Ok(&args(400.0, "r")))).complete(Outcome::Success, &Captured::Nothing);
-    assert!(ask(&guard, &args(500.0, "r"), &of("carol")).waiting().is_settled(), "granted");
-    assert!(!ask(&guard, &args(500.0, "r"), &of("bob")).waiting().is_settled(), "his own yes");
 }
 
 #[test]

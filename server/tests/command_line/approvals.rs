@@ -157,6 +157,22 @@ fn a_yes_can_change_the_call_and_cover_like_ones() {
 }
 
 #[test]
+fn a_grant_that_would_let_nothing_run_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    made(directory.path(), |_, request| request.hidden = 0, 1);
+    let grant = |when: &str| {
+        approvals(directory.path(), &["approve", "11", "--yes", "--grant-count", "5", "--grant-when", when])
+    };
+    refused(
+        &grant("args.amuont < 200.0"),
+        3,
+        "names the argument `amuont`, and the call has `amount`, `note`, `request_id`",
+    );
+    refused(&grant("session.calls('t') < 3"), 2, "it can ask about `args` alone");
+    assert_eq!(grant("has(args.other) || double(args.amount) < 200.0").code, 0);
+}
+
+#[test]
 fn what_cannot_be_answered_says_why() {
     let directory = tempfile::tempdir().unwrap();
     let manager = |_, request: &mut Request| {
@@ -174,6 +190,8 @@ fn what_cannot_be_answered_says_why() {
     refused(&ask(&["approve", "11", "--yes", "--patch", "{}"]), 2, "no json patch");
     refused(&ask(&["approve", "11", "--yes", "--grant-when", "true"]), 2, "needs an end");
     refused(&ask(&["approve", "11", "--yes", "--grant-count", "1", "--grant-when", "args."]), 2, "cannot be used");
+    let change = ["approve", "11", "--yes", "--set", "amount=80", "--grant-count", "2"];
+    refused(&ask(&change), 2, "say with `--grant-when` which calls are granted");
     assert_eq!(ask(&["deny", "11"]).code, 0);
     refused(&ask(&["deny", "11"]), 3, "is denied already");
 }

@@ -268,6 +268,7 @@ fn answers_that_cannot_be_given_are_refused() {
         ("{tool: wire, answer: []}", "`answer` has no answer"),
         ("{tool: wire, answer: {by: ann}}", "`answer` has no `says`"),
         ("{tool: wire, answer: {says: no, edit: {a: 1}}}", "a no has no `edit`"),
+        ("{tool: wire, answer: {says: yes, edit: {a: 1}, grant: {count: 2}}}", "give the grant a condition (`when`)"),
         ("{tool: wire, answer: {says: yes, edit: [1]}}", "the edit is no json patch"),
         ("{tool: wire, answer: {says: yes, edit: {}}}", "the edit changes nothing"),
         ("{tool: wire, answer: {says: yes, grant: {}}}", "a grant has an end"),

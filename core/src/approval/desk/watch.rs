@@ -182,11 +182,7 @@ impl Watch {
         let wanted = &question.request;
         let found = self.known.iter().find(|approval| {
             let given = approval.request();
-            let alike = given.call.source == wanted.call.source
-                && given.call.tool == wanted.call.tool
-                && given.call.session == wanted.call.session
-                && given.call.agent == wanted.call.agent
-                && given.policy == wanted.policy;
+            let alike = given.call.is_like(&wanted.call) && given.policy == wanted.policy;
             let requester = wanted.call.requester.as_ref();
             let met = || wanted.requirements.iter().all(|requirement| approval.meets(requirement, requester));
             alike
@@ -208,11 +204,7 @@ impl Watch {
             let both_named = asked.call.is_named() && wanted.call.is_named();
             let alive = || approval.asker().is_some_and(|asker| self.is_alive(asker, stream));
             approval.can_be_taken(now)
-                && asked.call.session == wanted.call.session
-                && asked.call.source == wanted.call.source
-                && asked.call.tool == wanted.call.tool
-                && asked.call.agent == wanted.call.agent
-                && asked.call.requester == wanted.call.requester
+                && asked.call.is_like(&wanted.call)
                 && asked.binding == wanted.binding
                 && (same || (!both_named && !alive()))
         };

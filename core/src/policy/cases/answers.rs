@@ -150,10 +150,17 @@ fn one(placed: Placed<Answered>, out: &mut Problems) -> Option<Answer> {
     let Answered { says, by, groups, verified_by, after, edit, grant, note } = answered;
     let lasts = grant.as_ref().and_then(|grant| grant.value.lasts).map(|length| length.0);
     let says = match says?.value {
-        Says::Yes => approval::Answer::Yes(Consent {
-            edit: edit.and_then(|edit| usable(&edit.at, edited(&edit.value.0), out)),
-            grant: grant.and_then(|grant| usable(&grant.at, granted(&grant.value), out)),
-        }),
+        Says::Yes => {
+            let at = grant.as_ref().map(|grant| grant.at.clone());
+            let consent = Consent {
+                edit: edit.and_then(|edit| usable(&edit.at, edited(&edit.value.0), out)),
+                grant: grant.and_then(|grant| usable(&grant.at, granted(&grant.value), out)),
+            };
+            if let Some(at) = at {
+                usable(&at, consent.check(), out);
+            }
+            approval::Answer::Yes(consent)
+        }
         Says::No => {
             for (key, at) in [("edit", edit.map(|edit| edit.at)), ("grant", grant.map(|grant| grant.at))] {
                 if let Some(at) = at {

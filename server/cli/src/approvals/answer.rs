@@ -5,6 +5,7 @@ use crate::console::{Console, Tone};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::HomeOption;
+use counterseal::ErrorCode;
 use counterseal::approval::store::Store;
 use counterseal::approval::{Answer, Approval, Consent, Edit, Event, Grant, State};
 use counterseal::clock::UnixNanos;
@@ -95,6 +96,7 @@ impl Approve {
         let store = Store::new(&to.home.open()?);
         let approval = named(&store, &to.id)?;
         must_get(&approval, &set)?;
+        must_be_usable(&approval, &consent)?;
         if asks && approval.state() == State::Pending {
             show_changes(&store, &approval, &consent, console);
             if word(console, "let it run? type `yes`: ") != "yes" {
@@ -127,8 +129,15 @@ impl Approve {
             ));
         }
         let grant = granted.then(|| Grant { when: self.grant_when.map(Arc::from), count: self.grant_count, until });
-        grant.as_ref().map_or(Ok(()), Grant::check).map_err(refused)?;
-        Ok((Consent { edit, grant }, self.to))
+        if edit.is_some() && grant.as_ref().is_some_and(|grant| grant.when.is_none()) {
+            return Err(Failure::usage(
+                "like calls would run with the agent's own arguments, which are changed here; say with `--grant-when` which calls \
+                 are granted, or leave the grant out",
+            ));
+        }
+        let consent = Consent { edit, grant };
+        consent.check().map_err(refused)?;
+        Ok((consent, self.to))
     }
 }
 
@@ -215,6 +224,15 @@ pub(super) fn word(console: &mut Console<'_>, question: &str) -> String {
     let mut answer = Vec::new();
     let _unread = BufReader::with_capacity(1, console.input().take(4_096)).read_until(b'\n', &mut answer);
     String::from_utf8_lossy(answer.trim_ascii()).into_owned()
+}
+
+/// Refuses what the question could not take, before anybody is asked to confirm it. One that has ended says so itself.
+fn must_be_usable(approval: &Approval, consent: &Consent) -> Result<(), Failure> {
+    let (by, answer) = (who::person(), Answer::Yes(consent.clone()));
+    match approval.clone().apply(Event::Answered { time: Time(now()), by, answer, note: None }) {
+        Err(error) if error.code() == ErrorCode::ApprovalInvalid => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses the name of an argument that the call does not get. One that is not shown may be meant where that cannot be known.
