@@ -1,13 +1,17 @@
-"""What people may answer."""
+"""What people may answer, and that no answer is lost."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import datetime, timezone
+from pathlib import Path
 
 import counterseal as cs
 import pytest
 from counterseal.testing import engine
-from test_asking import POLICY, called
+from test_asking import POLICY, called, open_questions
+from test_asking_ends import terminal
 
 
 def test_a_grant_serves_the_user_it_was_given_for_alone() -> None:
@@ -42,3 +46,42 @@ def test_a_grant_that_could_not_do_what_it_says_is_no_answer(
     ):
         called("function", 4000.0)
     assert said in str(denied.value.decision.detail)
+
+
+OUT_OF_FILES = """
+import os, resource, sys, threading, time
+import counterseal as cs
+home = sys.argv[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+cs.configure(policy="version: 1\\nrules: [{id: big, tools: [pay], decision: require_approval}]\\n", home=home, approver="home")
+tool = cs.guard_tool("pay", lambda amount: amount)
+def call():
+    with cs.session("c"):
+        print("ran", tool(1), flush=True)
+thread = threading.Thread(target=call)
+thread.start()
+while not os.path.isdir(home + "/approvals") or not any(name.endswith(".json") for name in os.listdir(home + "/approvals")):
+    pass
+taken = []
+try:
+    while True:
+        taken.append(os.dup(0))
+except OSError:
+    pass
+os.utime(home + "/approvals")
+time.sleep(0.5)
+for one in taken:
+    os.close(one)
+print("again", flush=True)
+thread.join()
+"""
+
+
+def test_a_process_out_of_file_descriptors_for_a_moment_loses_no_question(home: Path) -> None:
+    arguments = [sys.executable, "-c", OUT_OF_FILES, str(home)]
+    with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "again\n"
+        (question,) = open_questions(home)
+        terminal(home, "approve", question["request"]["id"], "--yes")
+        assert process.stdout.readline() == "ran 1\n"

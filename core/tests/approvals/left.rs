@@ -1,6 +1,6 @@
 //! Questions that a process left when it ended: taken up by one other, or ended by whoever looks next.
 
-use super::{LONG, MINUTE, POLICY, START, all, answer, args, ask, context, of_agent, records, run, start, yes};
+use super::{LONG, MINUTE, POLICY, START, all, answer, args, ask, context, of_agent, person, records, run, start, yes};
 use counterseal::approval::store::Store;
 use counterseal::approval::{Answer, Approval, ApprovalId, State};
 use counterseal::call::{CallContext, PROGRAM_SOURCE, ToolSpec};
@@ -145,4 +145,18 @@ fn a_process_that_lives_on_ends_what_another_left() {
     let _second = ask(&living, &args(500.0, "r"), &context());
     let store = Store::new(&Home::open(home.path()).unwrap());
     assert_eq!(store.find(left).unwrap().state(), State::Expired);
+}
+
+#[test]
+fn what_is_long_over_is_taken_away_by_a_process_that_lives_on() {
+    let home = tempfile::tempdir().unwrap();
+    let guard = start(home.path());
+    let asking = ask(&guard, &args(400.0, "r"), &context());
+    asking.answer(person("ann"), yes(), None);
+    assert!(asking.waiting().wait(LONG));
+    run(asking.resume(Ok(&args(400.0, "r")))).complete(Outcome::Success, &Captured::Nothing);
+    assert_eq!(all(home.path()).len(), 1, "kept for a week");
+    guard.clock().set(UnixNanos(START + 8 * 24 * 60 * MINUTE));
+    let asking = ask(&guard, &args(600.0, "r"), &context());
+    assert_eq!(all(home.path()).iter().map(Approval::id).collect::<Vec<_>>(), [asking.approval().unwrap()]);
 }

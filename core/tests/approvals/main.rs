@@ -4,6 +4,7 @@
 
 mod grants;
 mod left;
+mod trouble;
 
 use counterseal::approval::store::Store;
 use counterseal::approval::{Answer, Approval, ApprovalId, Consent, Edit, Event, Person, State};

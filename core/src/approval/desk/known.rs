@@ -1,5 +1,6 @@
 //! What the process knows of the home's approvals without reading them again.
 
+use super::trouble::may_pass;
 use crate::approval::machine::Approval;
 use crate::approval::request::ApprovalId;
 use crate::approval::store::{Stamp, Store};
@@ -31,6 +32,13 @@ struct Entry {
     trouble: Option<Error>,
 }
 
+impl Entry {
+    /// Whether it could not be read for a reason that is not its own.
+    fn may_be_readable(&self) -> bool {
+        self.trouble.as_ref().is_some_and(may_pass)
+    }
+}
+
 impl Known {
     /// Looks for changes; whether there may be any.
     pub(super) fn refresh(&mut self, store: &Store, now: UnixNanos) -> Result<bool, Error> {
@@ -40,8 +48,6 @@ impl Known {
         }
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_nanos());
         let age = i128::try_from(wall).unwrap_or(i128::MAX) - i128::from(changed.unwrap_or(0));
-        self.fresh = age < i128::try_from(TICK.as_nanos()).unwrap_or(0);
-        self.looked = changed;
         let ids = store.ids()?;
         self.all.retain(|id, _| ids.binary_search(id).is_ok());
         for id in ids {
@@ -49,10 +55,14 @@ impl Known {
                 self.all.remove(&id);
                 continue;
             };
-            if self.all.get(&id).is_none_or(|entry| entry.stamp != stamp) {
+            if self.all.get(&id).is_none_or(|entry| entry.stamp != stamp || entry.may_be_readable()) {
                 self.read(store, id, stamp, now);
             }
         }
+        // a look that failed is none: it is looked again
+        let unread = self.all.values().any(Entry::may_be_readable);
+        self.fresh = unread || age < i128::try_from(TICK.as_nanos()).unwrap_or(0);
+        self.looked = changed;
         Ok(true)
     }
 

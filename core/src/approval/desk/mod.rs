@@ -5,6 +5,7 @@
 //! forked child starts one of its own.
 
 mod known;
+mod trouble;
 mod wait;
 mod watch;
 

@@ -1,6 +1,7 @@
 //! The desk's thread: takes questions and answers in order, looks for changes, tells those who wait.
 
 use super::known::Known;
+use super::trouble::{Trouble, may_pass};
 use super::wait::{Settled, Wait};
 use super::{Command, Office, Question, Running, closed};
 use crate::approval::event::Event;
@@ -12,13 +13,19 @@ use crate::error::{Error, ErrorCode};
 use crate::ledger::lock::FileLock;
 use crate::ledger::record::scalar::{Id, Time};
 use crate::ledger::{Entropy, StreamId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often answers are looked for while somebody waits: one look at the directory, a microsecond or two.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// How often it is tried to put down that nobody waits any more, where that failed.
+const LATER: Duration = Duration::from_secs(1);
+
+/// How often what is long over is taken away, by a process that asks people now and then as by one that stopped.
+const TIDY: Duration = Duration::from_secs(60 * 60);
 
 /// The thread.
 pub(super) fn run(running: &Arc<Running>, office: &Weak<dyn Office>, store: Store) {
@@ -26,13 +33,19 @@ pub(super) fn run(running: &Arc<Running>, office: &Weak<dyn Office>, store: Stor
         store,
         known: Known::default(),
         waiting: BTreeMap::new(),
+        commands: Vec::new(),
         claimed: Vec::new(),
+        abandoned: BTreeSet::new(),
+        left: None,
+        recorded: BTreeMap::new(),
+        home: Trouble::default(),
+        syncing: Trouble::default(),
+        troubled: BTreeMap::new(),
         entropy: Entropy::system(),
-        tidy: false,
+        tidied: None,
     };
     loop {
-        let patience = (!watch.waiting.is_empty()).then_some(LOOK);
-        let commands = running.commands(patience);
+        let commands = running.commands(watch.patience());
         let office = office.upgrade().filter(|office| !office.is_closed());
         let (Some(commands), Some(office)) = (commands, office) else {
             watch.close();
@@ -43,10 +56,15 @@ pub(super) fn run(running: &Arc<Running>, office: &Weak<dyn Office>, store: Stor
             }
             return;
         };
-        let waits: Vec<Wait> = commands.iter().map(|command| command.wait().clone()).collect();
-        let worked = catch_unwind(AssertUnwindSafe(|| watch.work(&*office, commands)));
+        watch.commands.extend(commands.into_iter().map(|command| Due { command, trouble: Trouble::default() }));
+        let waits: Vec<Wait> = watch.commands.iter().map(|due| due.command.wait().clone()).collect();
+        let worked = catch_unwind(AssertUnwindSafe(|| watch.work(&*office)));
         let trouble = match worked {
-            Ok(Ok(())) => continue,
+            Ok(Ok(())) => {
+                watch.home.is_over();
+                continue;
+            }
+            Ok(Err(error)) if watch.home.may_try_again(&error) => continue,
             Ok(Err(error)) => error,
             Err(_) => Error::new(ErrorCode::Panic, "a defect was contained while people were asked"),
         };
@@ -56,24 +74,62 @@ pub(super) fn run(running: &Arc<Running>, office: &Weak<dyn Office>, store: Stor
     }
 }
 
+/// A command that is still to be done.
+struct Due {
+    command: Command,
+    trouble: Trouble,
+}
+
 struct Watch {
     store: Store,
     known: Known,
     waiting: BTreeMap<ApprovalId, Vec<Wait>>,
+    /// In their order; what failed on the disk stays here until it is given up.
+    commands: Vec<Due>,
     /// Those whose yes was used up just now, until the disk knows it.
     claimed: Vec<Approval>,
+    /// Those whose waits were given up: nobody here waits for them, whatever their files still say.
+    abandoned: BTreeSet<ApprovalId>,
+    /// When that was last tried to be put down.
+    left: Option<Instant>,
+    /// Changes that are on record and could not be written yet: how many events there are with them, and the state.
+    recorded: BTreeMap<ApprovalId, (usize, State)>,
+    /// That of looking at the home at all.
+    home: Trouble,
+    /// That of syncing what is claimed.
+    syncing: Trouble,
+    /// That of single approvals.
+    troubled: BTreeMap<ApprovalId, Trouble>,
     entropy: Entropy,
-    tidy: bool,
+    /// When what is long over was last taken away.
+    tidied: Option<UnixNanos>,
 }
 
 impl Watch {
-    fn work(&mut self, office: &dyn Office, commands: Vec<Command>) -> Result<(), Error> {
+    /// How long there is nothing to do; `None`: until a command comes.
+    fn patience(&self) -> Option<Duration> {
+        if !self.waiting.is_empty() || !self.commands.is_empty() || !self.claimed.is_empty() {
+            return Some(LOOK);
+        }
+        if !self.abandoned.is_empty() {
+            return Some(LATER);
+        }
+        self.tidied.map(|_| TIDY)
+    }
+
+    fn is_untidy(&self, now: UnixNanos) -> bool {
+        let tidy = i64::try_from(TIDY.as_nanos()).unwrap_or(i64::MAX);
+        self.tidied.is_none_or(|at| now.0.saturating_sub(at.0) >= tidy)
+    }
+
+    fn work(&mut self, office: &dyn Office) -> Result<(), Error> {
         let now = office.now();
         let store = self.store.clone();
-        if commands.is_empty() {
+        let leaves = !self.abandoned.is_empty() && self.left.is_none_or(|at| at.elapsed() >= LATER);
+        if self.commands.is_empty() && self.claimed.is_empty() && !leaves && !self.is_untidy(now) {
             let changed = self.known.refresh(&store, now)?;
             let due = || self.known.iter().any(|one| one.due(now).is_some() && self.waiting.contains_key(&one.id()));
-            if !changed && !due() {
+            if !changed && self.troubled.is_empty() && !due() {
                 return Ok(());
             }
             if !self.any_ended(now) {
@@ -82,24 +138,56 @@ impl Watch {
         }
         let locked = store.lock()?;
         self.known.refresh(&store, now)?;
-        if !commands.is_empty() {
+        if !self.commands.is_empty() {
             self.end_overdue(&locked, office, now)?;
         }
-        if !self.tidy {
-            self.tidy = true;
+        if self.is_untidy(now) {
             self.tidy_up(&locked, now)?;
+            self.tidied = Some(now);
         }
-        for command in commands {
-            self.take(&locked, office, command, now);
+        self.leave_abandoned(&locked, office, now);
+        for due in std::mem::take(&mut self.commands) {
+            self.take(&locked, office, due, now);
         }
-        let ids: Vec<ApprovalId> = self.waiting.keys().copied().collect();
+        // told by `let_run`
+        let syncing: BTreeSet<ApprovalId> = self.claimed.iter().map(Approval::id).collect();
+        let ids: Vec<ApprovalId> = self.waiting.keys().filter(|id| !syncing.contains(id)).copied().collect();
         for id in ids {
-            if let Err(error) = self.attend(&locked, office, id, now) {
-                self.settle(id, &Settled::Failed(error));
+            match self.attend(&locked, office, id, now) {
+                Ok(()) => drop(self.troubled.remove(&id)),
+                Err(error) if self.troubled.entry(id).or_default().may_try_again(&error) => {}
+                Err(error) => {
+                    self.settle(id, &Settled::Failed(error));
+                    self.abandoned.insert(id);
+                }
             }
         }
         if !self.claimed.is_empty() {
             self.let_run(&locked);
+        }
+        Ok(())
+    }
+
+    /// Puts down that nobody here waits any more for those whose waits were given up, so that a like call takes them up.
+    fn leave_abandoned(&mut self, locked: &Locked<'_>, office: &dyn Office, now: UnixNanos) {
+        self.left = (!self.abandoned.is_empty()).then(Instant::now);
+        for id in std::mem::take(&mut self.abandoned) {
+            if self.waiting.contains_key(&id) {
+                continue;
+            }
+            let left = office.stream().and_then(|own| self.leave(locked, id, own, now));
+            // one that is damaged stays for people to look at
+            if left.is_err_and(|error| may_pass(&error)) {
+                self.abandoned.insert(id);
+            }
+        }
+    }
+
+    fn leave(&mut self, locked: &Locked<'_>, id: ApprovalId, own: StreamId, now: UnixNanos) -> Result<(), Error> {
+        let Some(mut approval) = self.store.read(id)? else { return Ok(()) };
+        if approval.is_open() && approval.asker() == Some(Id(own.0)) {
+            approval.apply(Event::Left { time: Time(now) })?;
+            self.write(locked, &approval, false, now)?;
         }
         Ok(())
     }
@@ -112,31 +200,51 @@ impl Watch {
         })
     }
 
-    fn take(&mut self, locked: &Locked<'_>, office: &dyn Office, command: Command, now: UnixNanos) {
-        let wait = command.wait().clone();
-        let taken = match command {
-            Command::Ask(question, wait) => self.ask(locked, office, *question, &wait, now),
+    fn take(&mut self, locked: &Locked<'_>, office: &dyn Office, mut due: Due, now: UnixNanos) {
+        let wait = due.command.wait().clone();
+        // what was said later of the same question is done later
+        if self.commands.iter().any(|earlier| earlier.command.wait().is(&wait)) {
+            self.commands.push(due);
+            return;
+        }
+        match self.carry_out(locked, office, &mut due.command, now) {
+            Ok(()) => {}
+            Err(error) if due.trouble.may_try_again(&error) => self.commands.push(due),
+            Err(error) => {
+                self.forget(&wait);
+                self.abandoned.extend(wait.id().filter(|id| !self.waiting.contains_key(id)));
+                wait.settle(Settled::Failed(error));
+            }
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        locked: &Locked<'_>,
+        office: &dyn Office,
+        command: &mut Command,
+        now: UnixNanos,
+    ) -> Result<(), Error> {
+        match command {
+            Command::Ask(question, wait) => self.ask(locked, office, question, wait, now),
             Command::Answer { wait, by, answer, note } => {
+                let (by, answer, note) = (by.clone(), answer.clone(), note.clone());
                 let event = Event::Answered { time: Time(now), by, answer, note };
-                let answered = self.change(locked, office, &wait, event, now);
-                if answered.is_err() {
+                let answered = self.change(locked, office, wait, event, now);
+                if answered.as_ref().is_err_and(|error| !may_pass(error)) {
                     // nobody else may be there to answer: an answer that cannot be used ends the question
                     let _is_refused_either_way =
-                        self.change(locked, office, &wait, Event::Cancelled { time: Time(now) }, now);
+                        self.change(locked, office, wait, Event::Cancelled { time: Time(now) }, now);
                 }
                 answered
             }
-            Command::Cancel(wait) => self.change(locked, office, &wait, Event::Cancelled { time: Time(now) }, now),
+            Command::Cancel(wait) => self.change(locked, office, wait, Event::Cancelled { time: Time(now) }, now),
             Command::Leave(wait) => {
-                let left = self.change(locked, office, &wait, Event::Left { time: Time(now) }, now);
-                self.forget(&wait);
+                self.change(locked, office, wait, Event::Left { time: Time(now) }, now)?;
+                self.forget(wait);
                 wait.settle(Settled::Failed(Error::new(ErrorCode::Closed, "nobody waits for the approval any more")));
-                left
+                Ok(())
             }
-        };
-        if let Err(error) = taken {
-            self.forget(&wait);
-            wait.settle(Settled::Failed(error));
         }
     }
 
@@ -144,31 +252,34 @@ impl Watch {
         &mut self,
         locked: &Locked<'_>,
         office: &dyn Office,
-        question: Question,
+        question: &mut Question,
         wait: &Wait,
         now: UnixNanos,
     ) -> Result<(), Error> {
         let stream = office.stream()?;
-        if let Some(mut approval) = self.granting(&question, now) {
+        if let Some(mut approval) = self.granting(question, now) {
             let time = Time(now);
             approval.apply(Event::Used { time, action_id: question.request.call.action_id })?;
             self.write(locked, &approval, true, now)?;
             wait.settle(Settled::Granted(Box::new(approval)));
             return Ok(());
         }
-        let approval = if let Some(mut approval) = self.asked_before(&question, stream, now) {
+        let approval = if let Some(mut approval) = self.asked_before(question, stream, now) {
             approval.apply(Event::Resumed { time: Time(now), asker: Id(stream.0) })?;
             self.write(locked, &approval, false, now)?;
             approval
         } else {
-            let mut request = question.request;
-            request.id = Id(self.entropy.draw()?);
-            request.asker = Id(stream.0);
-            request.time = Time(now);
-            let timeout = i64::try_from(question.timeout.as_nanos()).unwrap_or(i64::MAX);
-            request.expires = Time(UnixNanos(now.0.saturating_add(timeout)));
-            let approval = Approval::new(request);
-            with_change(&approval, |change| office.record(now, change))?;
+            let request = &mut question.request;
+            // tried again, it is the same question
+            if request.id == Id([0; 16]) {
+                request.id = Id(self.entropy.draw()?);
+                request.asker = Id(stream.0);
+                request.time = Time(now);
+                let timeout = i64::try_from(question.timeout.as_nanos()).unwrap_or(i64::MAX);
+                request.expires = Time(UnixNanos(now.0.saturating_add(timeout)));
+            }
+            let approval = Approval::new(request.clone());
+            self.record(office, &approval, now)?;
             self.write(locked, &approval, false, now)?;
             approval
         };
@@ -239,7 +350,7 @@ impl Watch {
         }
         approval.apply(event)?;
         if recorded {
-            with_change(&approval, |change| office.record(now, change))?;
+            self.record(office, &approval, now)?;
         }
         self.write(locked, &approval, false, now)?;
         if recorded {
@@ -265,7 +376,7 @@ impl Watch {
         let mut approval = self.store.find(id)?;
         if let Some(due) = approval.due(now) {
             approval.apply(due)?;
-            with_change(&approval, |change| office.record(now, change))?;
+            self.record(office, &approval, now)?;
         }
         if !approval.is_open() {
             self.settle(id, &Settled::UsedUp(Box::new(approval)));
@@ -291,8 +402,13 @@ impl Watch {
     /// Lets those run whose yes was used up for them: once the disk knows it, so that it permits one run whatever happens to the
     /// machine. One sync after all writes costs little more than one alone.
     fn let_run(&mut self, locked: &Locked<'_>) {
+        let synced = locked.sync(self.claimed.iter().map(Approval::id));
+        match &synced {
+            Ok(()) => self.syncing.is_over(),
+            Err(error) if self.syncing.may_try_again(error) => return,
+            Err(_) => {}
+        }
         let claimed = std::mem::take(&mut self.claimed);
-        let synced = locked.sync(claimed.iter().map(Approval::id));
         for approval in claimed {
             let waits = self.waiting.remove(&approval.id()).unwrap_or_default();
             if let Err(error) = &synced {
@@ -313,8 +429,8 @@ impl Watch {
         let unseen = |one: &&Approval| one.is_overdue(now) && !self.waiting.contains_key(&one.id());
         let overdue: Vec<ApprovalId> = self.known.iter().filter(unseen).map(Approval::id).collect();
         for id in overdue {
-            let mut record = |ended: &Approval| with_change(ended, |change| office.record(now, change));
-            if let Some(ended) = locked.end_overdue(id, now, &mut record)? {
+            if let Some(ended) = locked.end_overdue(id, now, &mut |ended| self.record(office, ended, now))? {
+                self.recorded.remove(&id);
                 self.known.wrote(&self.store, &ended, now);
             }
         }
@@ -332,13 +448,25 @@ impl Watch {
         Ok(())
     }
 
+    /// Puts the last change on record, once: where it cannot be written it is tried again.
+    fn record(&mut self, office: &dyn Office, approval: &Approval, now: UnixNanos) -> Result<(), Error> {
+        let change = (approval.events().len(), approval.state());
+        if self.recorded.get(&approval.id()) != Some(&change) {
+            with_change(approval, |change| office.record(now, change))?;
+            self.recorded.insert(approval.id(), change);
+        }
+        Ok(())
+    }
+
     fn write(&mut self, locked: &Locked<'_>, approval: &Approval, synced: bool, now: UnixNanos) -> Result<(), Error> {
         locked.write(approval, synced)?;
+        self.recorded.remove(&approval.id());
         self.known.wrote(&self.store, approval, now);
         Ok(())
     }
 
     fn settle(&mut self, id: ApprovalId, settled: &Settled) {
+        self.troubled.remove(&id);
         for wait in self.waiting.remove(&id).unwrap_or_default() {
             wait.settle(settled.clone());
         }
@@ -356,14 +484,20 @@ impl Watch {
         }
     }
 
+    /// Refuses all who wait. Their questions stay open, for a like call to take up.
     fn fail(&mut self, error: &Error) {
-        for wait in std::mem::take(&mut self.waiting).into_values().flatten() {
-            wait.settle(Settled::Failed(error.clone()));
+        self.commands.clear();
+        self.claimed.clear();
+        self.troubled.clear();
+        for (id, waits) in std::mem::take(&mut self.waiting) {
+            self.abandoned.insert(id);
+            waits.into_iter().for_each(|wait| wait.settle(Settled::Failed(error.clone())));
         }
     }
 
     /// The questions stay open: a process that starts with the same session takes them up.
     fn close(&mut self) {
+        self.commands.iter().for_each(|due| due.command.wait().settle(Settled::Failed(closed())));
         self.fail(&closed());
     }
 }
