@@ -301,3 +301,47 @@ def test_two_grants_are_agreed_to_as_far_as_both_go(home: Path) -> None:
     cs.flush()
     for file in home.rglob("*"):
         assert not file.is_file() or b"bob@" not in file.read_bytes(), file
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX")
+def test_who_watches_is_asked_until_there_is_an_answer_or_the_time_is_over(home: Path) -> None:
+    def call() -> None:
+        with cs.session("conv"):
+            cs.guard_tool("refund", refund)(400.0)
+
+    cs.configure(policy=POLICY, home=home, approver="home")
+    calling = threading.Thread(target=call)
+    calling.start()
+    until(lambda: open_questions(home))
+    said, exit = on_terminal(home, [b"\n", b"what\n"], "watch", "--seconds", "3")
+    assert (said.count("type `yes`"), exit) == (3, 0), said
+    (question,) = open_questions(home)
+    said, exit = on_terminal(home, [b"no\n"], "approve", question["request"]["id"])
+    assert ("nothing was answered" in said, exit) == (True, 3), said
+    said, exit = on_terminal(home, [b"\n", b"yes\n"], "watch", "--seconds", "3")
+    assert (said.count("type `yes`"), "approved" in said, exit) == (2, True, 0), said
+    calling.join(PATIENCE)
+    assert not calling.is_alive()
+
+
+def on_terminal(home: Path, lines: list[bytes], *words: str) -> tuple[str, int]:
+    """What `counterseal approvals` shows on a terminal where that is typed, one line to a question."""
+    import pty
+
+    person, screen = pty.openpty()
+    command = [sys.executable, "-m", "counterseal", "approvals", *words, "--home", str(home)]
+    with subprocess.Popen(command, stdin=screen, stdout=screen, stderr=screen) as process:
+        os.close(screen)
+        seen, typed = b"", 0
+        while True:
+            try:
+                seen += os.read(person, 4096)
+            except OSError:  # the other side is closed
+                break
+            # counted where it stands, as the terminal echoes what is typed
+            if seen.count(b"type `yes`") > typed < len(lines):
+                os.write(person, lines[typed])
+                typed += 1
+        exit = process.wait(PATIENCE)
+    os.close(person)
+    return seen.decode(), exit

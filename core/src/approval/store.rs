@@ -138,6 +138,23 @@ impl Store {
         Ok(())
     }
 
+    /// The id of the one approval whose id begins with `beginning`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ApprovalNotFound`] where there is none, or more than one; else as [`Store::ids`].
+    pub fn named(&self, beginning: &str) -> Result<ApprovalId, Error> {
+        let mut found = self.ids()?;
+        found.retain(|id| !beginning.is_empty() && id.to_string().starts_with(beginning));
+        let message = match found.as_slice() {
+            [id] => return Ok(*id),
+            [] => format!(
+                "there is no approval `{beginning}` in this home; `counterseal approvals list --all` shows those there are"
+            ),
+            several => format!("`{beginning}` begins {} approvals; write more of the id", several.len()),
+        };
+        Err(Error::new(ErrorCode::ApprovalNotFound, message).with("approval", beginning))
+    }
+
     /// Whether a living process waits for its answer; one that cannot be asked does.
     #[must_use]
     pub fn is_waited_for(&self, approval: &Approval) -> bool {

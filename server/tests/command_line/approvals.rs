@@ -182,7 +182,7 @@ fn what_cannot_be_answered_says_why() {
     let ask = |arguments: &[&str]| approvals(directory.path(), arguments);
     refused(&ask(&["approve", "11", "--yes"]), 3, "does not count; it takes `nobody-of-that-name`");
     refused(&ask(&["approve", "11"]), 2, "give `--yes`");
-    refused(&ask(&["approve", "1", "--yes"]), 2, "begins 2 approvals");
+    refused(&ask(&["approve", "1", "--yes"]), 3, "begins 2 approvals");
     refused(&ask(&["show", "99"]), 3, "there is no approval `99`");
     refused(&ask(&["show", "XYZ"]), 2, "its first few will do");
     refused(&ask(&["approve", "11", "--yes", "--set", "amount"]), 2, "write NAME=VALUE");

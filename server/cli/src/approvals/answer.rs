@@ -99,8 +99,9 @@ impl Approve {
         must_be_usable(&approval, &consent)?;
         if asks && approval.state() == State::Pending {
             show_changes(&store, &approval, &consent, console);
-            if word(console, "let it run? type `yes`: ") != "yes" {
-                return Err(Failure::usage("nothing was answered"));
+            if word(console, "let it run? type `yes`: ").as_deref() != Some("yes") {
+                console.error("nothing was answered");
+                return Ok(Exit::NotDone);
             }
         }
         to.answer(&store, &approval, Answer::Yes(consent), console)
@@ -213,17 +214,22 @@ fn show_changes(store: &Store, approval: &Approval, consent: &Consent, console: 
     }
 }
 
-/// Asks on standard error, so that standard output stays the answer alone. An answer that cannot be read is none, and neither is
-/// what was typed before the question was there to be read.
-pub(super) fn word(console: &mut Console<'_>, question: &str) -> String {
+/// Asks on standard error, so that standard output stays the answer alone. What was typed before the question was there to be read
+/// is no answer to it, and neither is one that cannot be read. `None` at the end of what can be.
+pub(super) fn word(console: &mut Console<'_>, question: &str) -> Option<String> {
+    forget_typed_ahead();
+    console.error_text(question);
+    let mut answer = Vec::new();
+    let read = BufReader::with_capacity(1, console.input().take(4_096)).read_until(b'\n', &mut answer);
+    read.is_ok_and(|read| read > 0).then(|| String::from_utf8_lossy(answer.trim_ascii()).into_owned())
+}
+
+/// Whoever typed before a question was there has not answered it.
+pub(super) fn forget_typed_ahead() {
     let input = std::io::stdin();
     if input.is_terminal() {
         let _typed_ahead_or_not = rustix::termios::tcflush(&input, rustix::termios::QueueSelector::IFlush);
     }
-    console.error_text(question);
-    let mut answer = Vec::new();
-    let _unread = BufReader::with_capacity(1, console.input().take(4_096)).read_until(b'\n', &mut answer);
-    String::from_utf8_lossy(answer.trim_ascii()).into_owned()
 }
 
 /// Refuses what the question could not take, before anybody is asked to confirm it. One that has ended says so itself.

@@ -4,16 +4,17 @@ mod answer;
 mod list;
 mod show;
 mod shown;
+mod typed;
 mod watch;
 mod who;
 
 use crate::console::Console;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use counterseal::Error;
+use counterseal::approval::Approval;
 use counterseal::approval::store::Store;
-use counterseal::approval::{Approval, ApprovalId};
 use counterseal::clock::{Clock, UnixNanos};
-use counterseal::{Error, ErrorCode};
 
 /// Look at the calls that wait for people, and answer them
 #[derive(Debug, clap::Subcommand)]
@@ -60,17 +61,7 @@ fn now() -> UnixNanos {
 
 /// The one approval whose id begins with `text`.
 fn named(store: &Store, text: &str) -> Result<Approval, Failure> {
-    let found: Vec<ApprovalId> = store.ids()?.into_iter().filter(|id| id.to_string().starts_with(text)).collect();
-    match found.as_slice() {
-        [id] => Ok(store.find(*id)?),
-        [] => {
-            let message = format!(
-                "there is no approval `{text}` in this home; `counterseal approvals list --all` shows those there are"
-            );
-            Err(Error::new(ErrorCode::ApprovalNotFound, message).with("approval", text).into())
-        }
-        several => Err(Failure::usage(format!("`{text}` begins {} approvals; write more of the id", several.len()))),
-    }
+    Ok(store.find(store.named(text)?)?)
 }
 
 /// The beginning of an id, as people type it.

@@ -1,12 +1,13 @@
 //! `counterseal approvals watch`: shows questions as they come, and asks for the answers on a terminal.
 
+use super::typed::Typed;
 use super::{answer, end_overdue, now, shown};
 use crate::console::{Console, Tone};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::HomeOption;
 use counterseal::approval::store::Store;
-use counterseal::approval::{Answer, Approval, ApprovalId, Consent};
+use counterseal::approval::{Answer, Approval, ApprovalId, Consent, State};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,9 @@ impl Watch {
         let store = Store::new(&self.home.open()?);
         end_overdue(&store)?;
         let asks = console.can_ask() && !console.json();
-        let began = Instant::now();
+        let end = self.seconds.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds.into())));
+        let is_over = || end.is_some_and(|end| Instant::now() >= end);
+        let mut typed = Typed::default();
         let mut told: BTreeSet<ApprovalId> = BTreeSet::new();
         if !console.json() {
             let waiting = console.tone(Tone::Faint, "watching; interrupt to end");
@@ -52,7 +55,8 @@ impl Watch {
                     Ok(Some(approval)) => {
                         told.insert(id);
                         if shown::state(&approval, now()) == "pending" {
-                            one(&store, &approval, asks, console)?;
+                            let typed = (asks && !is_over()).then_some(&mut typed);
+                            one(&store, &approval, typed, &is_over, console)?;
                         }
                     }
                     // taken away just now
@@ -64,8 +68,7 @@ impl Watch {
                 }
             }
             console.flush();
-            let over = self.seconds.is_some_and(|seconds| began.elapsed() >= Duration::from_secs(seconds.into()));
-            if over || console.is_lost() {
+            if is_over() || console.is_lost() {
                 return Ok(Exit::Fine);
             }
             std::thread::sleep(LOOK);
@@ -73,7 +76,13 @@ impl Watch {
     }
 }
 
-fn one(store: &Store, approval: &Approval, asks: bool, console: &mut Console<'_>) -> Result<(), Failure> {
+fn one(
+    store: &Store,
+    approval: &Approval,
+    typed: Option<&mut Typed>,
+    is_over: &impl Fn() -> bool,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
     if console.json() {
         let document = shown::Document::of(store, approval, now());
         console.line(serde_json::to_string(&document).unwrap_or_default());
@@ -81,17 +90,28 @@ fn one(store: &Store, approval: &Approval, asks: bool, console: &mut Console<'_>
     }
     shown::print(store, approval, now(), console);
     console.flush();
-    if !asks {
-        return Ok(());
-    }
+    let Some(typed) = typed else { return Ok(()) };
+    // one that cannot be read now may be answered all the same
+    let is_open = || {
+        store.read(approval.id()).map_or(true, |found| {
+            found.is_some_and(|found| found.state() == State::Pending && found.due(now()).is_none())
+        })
+    };
     loop {
-        let said = answer::word(console, "type `yes`, `no`, `no` and a reason, or `skip`: ");
+        let wanted = || !is_over() && is_open();
+        let Some(said) = typed.word(console, "type `yes`, `no`, `no` and a reason, or `skip`: ", wanted) else {
+            if !is_over() && !is_open() {
+                let state = store.read(approval.id())?.map_or("taken away", |found| shown::state(&found, now()));
+                console.line(format_args!("it is {state} meanwhile"));
+                console.flush();
+            }
+            return Ok(());
+        };
         let (word, rest) = said.split_once(' ').unwrap_or((&said, ""));
         let answer = match (word, rest.trim()) {
             ("yes", "") => Answer::Yes(Consent::default()),
             ("no", _) => Answer::No,
-            // the end of what can be read is no answer
-            ("skip" | "", "") => return Ok(()),
+            ("skip", "") => return Ok(()),
             _ => continue,
         };
         match answer::say(store, approval, answer, Some(rest.trim().to_owned()), None) {
