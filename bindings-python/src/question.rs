@@ -7,7 +7,7 @@ use crate::outside;
 use arc_swap::ArcSwapOption;
 use counterseal::approval::desk::Settled;
 use counterseal::approval::store::Store;
-use counterseal::approval::{Answer, Consent, Edit, Event, Grant, Person};
+use counterseal::approval::{Answer, Approval, Consent, Edit, Event, Grant, Person};
 use counterseal::clock::Clock;
 use counterseal::guard::Asking;
 use counterseal::ledger::record::scalar::{Id, Time};
@@ -123,11 +123,21 @@ pub(crate) fn ended<'py>(py: Python<'py>, settled: &Settled, canonical: &[u8]) -
     Ok(Some(all))
 }
 
-/// The calls of processes that are gone, which this one may run, each by name: what to call in which context.
+/// The calls of processes that are gone, which this one may run, each by name: what to call in which context. Only the one whose
+/// approval's id begins so, where that is said; the home has to have it.
 #[pyfunction]
-pub(crate) fn left_calls(py: Python<'_>) -> PyResult<Vec<Bound<'_, PyDict>>> {
+#[pyo3(signature = (beginning=None))]
+pub(crate) fn left_calls<'py>(py: Python<'py>, beginning: Option<&str>) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let engine = engine::required(py)?;
-    let left = outside::detached(py, || engine.guard.left_calls()).map_err(|error| raised(py, &error))?;
+    let look = || -> Result<Vec<Approval>, Error> {
+        let home = engine.guard.home();
+        let named = |beginning| Store::new(&Home::open(home)?).named(beginning);
+        let wanted: Option<Id> = beginning.map(named).transpose()?;
+        let mut left = engine.guard.left_calls()?;
+        left.retain(|approval| wanted.is_none_or(|id| approval.id() == id));
+        Ok(left)
+    };
+    let left = outside::detached(py, look).map_err(|error: Error| raised(py, &error))?;
     let described = left.iter().map(|approval| {
         let (request, call) = (approval.request(), &approval.request().call);
         let user = call.requester.as_ref();

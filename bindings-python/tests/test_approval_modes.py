@@ -254,6 +254,9 @@ def test_a_later_process_serves_the_outcome_once(home: Path, asynchronous: bool,
 
     def finish(resumed: list[cs.PendingApproval]) -> None:
         assert [cs.resume_pending(), cs.resume_pending(id)] == [[], []], "taken up once"
+        with pytest.raises(cs.CountersealError, match="there is no approval `0000`") as unknown:
+            cs.resume_pending("0000")
+        assert unknown.value.code == "approval_not_found"
         if not answered_before:
             until(lambda: resumed[0].id)
             answer(home, id, "approve")
@@ -268,7 +271,7 @@ def test_a_later_process_serves_the_outcome_once(home: Path, asynchronous: bool,
         assert cs.resume_pending() == [], "there is no loop to run it on"
         resumed = asyncio.run(program())
     else:
-        resumed = cs.resume_pending()
+        resumed = cs.resume_pending(id[:8])
         finish(resumed)
         resumed[0].wait(PATIENCE)
     (pending,), (outcome,) = resumed, told.ran

@@ -189,11 +189,13 @@ class PendingApproval:
 
 def resume_pending(id: str | None = None) -> list[PendingApproval]:
     """Takes up the calls of tools with `approval_mode="async"` that processes of this home left when they ended, or only the one
-    whose approval has that id. Those that people have answered by now run at once, the others once they are answered; their tools'
-    callbacks get the outcomes. Each call is taken up by one process alone.
+    whose approval has that id, of which the beginning is enough. Those that people have answered by now run at once, the others
+    once they are answered; their tools' callbacks get the outcomes. Each call is taken up by one process alone.
 
     A tool has to be guarded here by then, and is called with what the home has of its arguments: plain values. An `async` tool is
     called where this is called on an asyncio loop. What is left out stays open for others.
+
+    Raises `CountersealError` (`approval_not_found`) for an id that this home has no approval of, or several.
     """
     from ._resume import taken_up
 

@@ -41,9 +41,9 @@ def serve(name: str, function: Callable[..., Any], parameters: tuple[Parameter, 
 def taken_up(id: str | None) -> list[PendingApproval]:
     """What `resume_pending` says."""
     found: list[PendingApproval] = []
-    for left in _native.left_calls():
+    for left in _native.left_calls(id):
         function = _served.get(left["tool_name"]) if left["source"] == "program" else None
-        if function is None or (id is not None and left["id"] != id):
+        if function is None:
             continue
         coroutine = asyncio.iscoroutinefunction(function)
         if coroutine and asyncio._get_running_loop() is None:
