@@ -1,11 +1,15 @@
-"""What people may answer, and that no answer is lost."""
+"""What people may answer, what they are shown, and that no answer is lost."""
 
 from __future__ import annotations
 
+import copy
+import json
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import counterseal as cs
 import pytest
@@ -46,6 +50,31 @@ def test_a_grant_that_could_not_do_what_it_says_is_no_answer(
     ):
         called("function", 4000.0)
     assert said in str(denied.value.decision.detail)
+
+
+def test_nothing_that_an_approver_is_shown_can_be_changed() -> None:
+    tried: list[object] = []
+
+    def approver(call: cs.ApprovalCall) -> bool:
+        arguments: Any = call.arguments
+        changes: list[Callable[[], object]] = [
+            lambda: arguments.__setitem__("amount", 1),
+            lambda: arguments.update(amount=1),
+            lambda: arguments["rest"].append(1),
+            lambda: arguments["rest"][0].pop("to"),
+        ]
+        for change in changes:
+            with pytest.raises(TypeError, match="fixed"):
+                change()
+        own = copy.deepcopy(arguments)
+        own["rest"][0]["to"] = "b"
+        tried.append((json.loads(json.dumps(arguments)), own["rest"]))
+        return True
+
+    with engine(POLICY, approver=approver):
+        called("function", 400.0, "r", {"to": "a"})
+    ((shown, own),) = tried
+    assert (shown["rest"], own) == ([{"to": "a"}], [{"to": "b"}])
 
 
 OUT_OF_FILES = """

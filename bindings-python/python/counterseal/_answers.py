@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import _native
 from ._errors import ConfigurationError
+from ._fixed import fixed
 
 TYPE_CHECKING = False  # what `typing` calls it: importing that would take longer than all of this package
 if TYPE_CHECKING:
@@ -46,15 +47,15 @@ class ApprovalCall:
         for name, value in question.items():
             if name not in ("arguments", "may_change", "rules", "seconds"):
                 put(self, name, value)
-        put(self, "arguments", json.loads(question["arguments"]))
+        put(self, "arguments", fixed(json.loads(question["arguments"])))
         put(self, "may_change", frozenset(question["may_change"]))
         put(self, "rules", tuple(question["rules"]))
         put(self, "expires_in", timedelta(seconds=question["seconds"]))
 
     if TYPE_CHECKING:
         tool_name: str
-        arguments: dict[str, Any]
-        """By name, in canonical form, redacted but for those that the policy's `show` names."""
+        arguments: Mapping[str, Any]
+        """By name, in canonical form, redacted but for those that the policy's `show` names. Nothing in it can be changed either."""
         may_change: frozenset[str]
         """Those of them that may be others when the call runs: a yes does not hold for their values."""
         hidden: int
