@@ -6,7 +6,7 @@
 use crate::errors::{contained, unless_ending};
 use crate::pending::Pending;
 use crate::ticket::Ticket;
-use crate::tool::Tool;
+use crate::tool::{FrameworkCall, Tool};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::cell::UnsafeCell;
@@ -119,12 +119,12 @@ pub(crate) fn admit_objects<'py>(tool: &Bound<'py, Tool>, given: &[&Bound<'py, P
 #[expect(unsafe_code, reason = "hands pointers of held objects on")]
 pub(crate) fn admit_or_wait_objects<'py>(
     tool: &Bound<'py, Tool>,
-    call_id: Option<&str>,
+    call: Option<FrameworkCall<'_>>,
     given: &[&Bound<'py, PyAny>],
 ) -> PyResult<Bound<'py, PyAny>> {
     let pointers: Vec<_> = given.iter().map(|object| object.as_ptr()).collect();
     // SAFETY: `given` holds the objects until this returns.
-    let decide = || unsafe { tool.get().admit(tool.py(), call_id, &pointers) };
+    let decide = || unsafe { tool.get().admit(tool.py(), call, &pointers) };
     catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| Err(contained(tool.py(), &tool.get().declared.spec.name)))
 }
 

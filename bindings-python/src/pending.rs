@@ -300,6 +300,18 @@ impl Pending {
         self.asked.as_ref().is_none_or(|asked| asked.wait.is_settled())
     }
 
+    /// Whether it is one of several calls that a framework makes in one step.
+    #[getter]
+    fn in_turn(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.wait.turn().is_some())
+    }
+
+    /// Whether people have answered, and it has to be asked once more: when all others of its turn are answered too.
+    #[getter]
+    fn held(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.wait.is_held())
+    }
+
     /// The approval's id; `None` until the home has it.
     #[getter]
     fn approval(&self) -> Option<String> {

@@ -26,8 +26,17 @@ pub(crate) struct Tool {
     layout: Layout,
 }
 
+/// A call as its framework knows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FrameworkCall<'a> {
+    /// Its id there.
+    id: &'a str,
+    /// The ids of all calls of its step, where that is made as a whole.
+    turn: Option<&'a [String]>,
+}
+
 impl Tool {
-    /// Decides a call and records it, or raises. `call_id` is the framework's own id of the call, where there is one.
+    /// Decides a call and records it, or raises.
     ///
     /// # Safety
     /// `given` are alive and held by the caller until this returns.
@@ -35,17 +44,23 @@ impl Tool {
     pub(crate) unsafe fn admit<'py>(
         &self,
         py: Python<'py>,
-        call_id: Option<&str>,
+        call: Option<FrameworkCall<'_>>,
         given: &[*mut ffi::PyObject],
     ) -> PyResult<Bound<'py, PyAny>> {
         let context = context::of_call(py)?;
         if let Some(replay) = context.replay(py)? {
             // SAFETY: the caller's promise.
-            return unsafe { self.replayed(py, replay, call_id, given) };
+            return unsafe { self.replayed(py, replay, call.map(|call| call.id), given) };
         }
         let planned = self.declared.planned(py)?;
         let Some(planned) = planned.as_ref() else { return Err(contained(py, &self.declared.spec.name)) };
-        let named = call_id.map(|id| CallContext { call_id: Some(Arc::from(id)), ..CallContext::clone(&context) });
+        let turn = |ids: &[String]| ids.iter().map(|id| Arc::from(&**id)).collect();
+        let named = call.map(|call| CallContext {
+            call_id: Some(Arc::from(call.id)),
+            // only where people are asked by the framework's own means does it make them all again
+            turn: call.turn.filter(|_| planned.engine.native).map(turn),
+            ..CallContext::clone(&context)
+        });
         let context = named.as_ref().unwrap_or(&context);
         // SAFETY: the caller's promise; no Python code runs from here until the value is dropped.
         let captured = refusal(unsafe { self.layout.capture(py, given) })?;
@@ -198,15 +213,17 @@ impl Tool {
     }
 
     /// As the hook `admit_or_wait`, for a call that a framework makes: positional and keyword arguments as its body gets them,
-    /// and the framework's own id of the call, where it has one.
-    #[pyo3(signature = (call_id, args, kwargs, /))]
+    /// and the framework's own id of the call, where it has one, with those of the calls that it makes in one step with it.
+    #[pyo3(signature = (call_id, args, kwargs, turn=None, /))]
     fn admit_call<'py>(
         slf: &Bound<'py, Self>,
         call_id: Option<&str>,
         args: &Bound<'py, PyTuple>,
         kwargs: &Bound<'py, PyDict>,
+        turn: Option<Vec<String>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        crate::hooks::admit_or_wait_objects(slf, call_id, &[args.as_any(), kwargs.as_any()])
+        let call = call_id.map(|id| FrameworkCall { id, turn: turn.as_deref() });
+        crate::hooks::admit_or_wait_objects(slf, call, &[args.as_any(), kwargs.as_any()])
     }
 
     /// As the hook `resume`, after [`Tool::admit_call`] gave something to wait for.

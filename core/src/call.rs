@@ -162,6 +162,9 @@ pub struct CallContext {
     pub parent: Option<Arc<str>>,
     /// The framework's tool-call id; `None` mints one.
     pub call_id: Option<Arc<str>>,
+    /// Ids of the calls that the framework makes in one step with this one and would all make again: none that people are asked
+    /// about runs before all of them are answered.
+    pub turn: Option<Arc<[Arc<str>]>>,
     /// Canonical bytes of what `annotate` attached, recorded with the call.
     pub annotations: Option<Arc<[u8]>>,
     /// How the session began; without it the session counts as nobody's sub-agent in limits.
@@ -202,6 +205,7 @@ impl CallContext {
             run: None,
             parent: None,
             call_id: None,
+            turn: None,
             annotations: None,
             beginning: None,
             enforcement: None,

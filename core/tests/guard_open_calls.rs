@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+use counterseal::approval::{Answer, Consent, Person};
 use counterseal::call::{CallContext, PROGRAM_SOURCE, ToolSpec};
 use counterseal::clock::Clock;
 use counterseal::decide::{Layer, Layers, Options, ReasonCode};
@@ -11,11 +12,15 @@ use counterseal::ledger::record::Kind;
 use counterseal::ledger::{self, Home, Outcome};
 use counterseal::policy;
 use counterseal::value::Value;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 const ONE: &str = "version: 1\nbudgets: [{id: one, calls: 1}]\n";
+const ASKED: &str = "version: 1\nrules: [{id: ask, tools: [pay], decision: require_approval}]\n";
+const LONG: Duration = Duration::from_secs(30);
 const CHILDS_HOME: &str = "COUNTERSEAL_TEST_CHILDS_HOME";
 
 fn start(home: &Path, text: &str) -> (Arc<Guard>, Arc<Tool>) {
@@ -28,7 +33,7 @@ fn start(home: &Path, text: &str) -> (Arc<Guard>, Arc<Tool>) {
         clock: Clock::System,
         previous: None,
         observer: None,
-        asks: false,
+        asks: true,
         ledger: ledger::Options::default(),
     })
     .unwrap();
@@ -38,8 +43,28 @@ fn start(home: &Path, text: &str) -> (Arc<Guard>, Arc<Tool>) {
 
 /// A call of the id `c-1`.
 fn admit(guard: &Arc<Guard>, tool: &Arc<Tool>) -> Admission {
-    let context = CallContext { call_id: Some(Arc::from("c-1")), ..CallContext::new("s-1") };
+    admit_as(guard, tool, "c-1")
+}
+
+fn admit_as(guard: &Arc<Guard>, tool: &Arc<Tool>, call_id: &str) -> Admission {
+    let context = CallContext { call_id: Some(Arc::from(call_id)), ..CallContext::new("s-1") };
     guard.admit(tool, Ok(&Value::Map(Vec::new())), &context)
+}
+
+/// The call goes on once its question has ended; whether people were asked, who then say yes.
+fn agreed(admission: Admission) -> (Ticket, bool) {
+    let Admission::Ask(asking) = admission else { panic!("people are asked: {admission:?}") };
+    assert!(asking.waiting().wait_asked(LONG));
+    let asked = !asking.waiting().is_settled();
+    if asked {
+        let ann = Person { id: Arc::from("ann"), groups: Vec::new(), verified_by: None };
+        asking.answer(ann, Answer::Yes(Consent::default()), None);
+    }
+    assert!(asking.waiting().wait(LONG));
+    match asking.resume(Ok(&Value::Map(Vec::new()))).admission {
+        Admission::Sync(waits) => (running(waits.finish(LONG)), asked),
+        other => panic!("it runs once it is on the disk: {other:?}"),
+    }
 }
 
 fn running(admission: Admission) -> Ticket {
@@ -120,6 +145,40 @@ fn what_a_suspended_call_did_not_leave_in_its_session_is_not_left_out() {
 }
 
 #[test]
+fn a_call_that_is_entered_again_is_not_asked_about_again() {
+    let home = tempfile::tempdir().unwrap();
+    let (guard, pay) = start(home.path(), ASKED);
+    let leave = |mut ticket: Ticket| {
+        ticket.suspends();
+        ticket.complete(Outcome::Interrupted, &Captured::Nothing);
+    };
+    let (first, asked) = agreed(admit(&guard, &pay));
+    assert!(asked);
+    leave(first);
+    let (again, asked) = agreed(admit(&guard, &pay));
+    assert!(!asked);
+    leave(again);
+    let (other, asked) = agreed(admit_as(&guard, &pay, "c-2"));
+    assert!(asked, "the yes is for the call of its id");
+    other.complete(Outcome::Success, &Captured::Nothing);
+    // in the last moment of its process: the next one knows
+    guard.close(LONG).unwrap();
+    let (guard, pay) = start(home.path(), ASKED);
+    let (last, asked) = agreed(admit(&guard, &pay));
+    assert!(!asked);
+    last.complete(Outcome::Success, &Captured::Nothing);
+    let (anew, asked) = agreed(admit(&guard, &pay));
+    assert!(asked, "its run is over, and the yes with it");
+    anew.complete(Outcome::Success, &Captured::Nothing);
+    guard.close(LONG).unwrap();
+    let home = Home::open(home.path()).unwrap();
+    let decided = entries(&home, &Filter { kinds: vec![Kind::Decided], ..Filter::default() }, false).unwrap();
+    let ids: Vec<String> =
+        decided.map(|entry| serde_json::to_value(&entry.unwrap().record).unwrap()["action_id"].to_string()).collect();
+    assert_eq!((ids.len(), ids.iter().collect::<BTreeSet<_>>().len()), (5, 5), "one action, one decision");
+}
+
+#[test]
 fn a_call_that_was_interrupted_for_good_is_counted_when_it_comes_again() {
     let home = tempfile::tempdir().unwrap();
     let (guard, pay) = start(home.path(), ONE);
@@ -157,10 +216,10 @@ fn a_call_that_is_given_up_before_its_body_is_cancelled_and_takes_nothing() {
         drop(waits);
     }
     let Admission::Sync(waits) = admit(&guard, &pay) else { panic!("it waits for its record") };
-    let ticket = running(waits.finish(std::time::Duration::from_secs(10)));
+    let ticket = running(waits.finish(Duration::from_secs(10)));
     assert!(is_over_budget(&admit(&guard, &pay)));
     ticket.complete(Outcome::Success, &Captured::Nothing);
-    guard.close(std::time::Duration::from_secs(10)).unwrap();
+    guard.close(Duration::from_secs(10)).unwrap();
     let home = Home::open(home.path()).unwrap();
     let ended = entries(&home, &Filter { kinds: vec![Kind::Completed], ..Filter::default() }, false).unwrap();
     let cancelled = |entry: &Entry| serde_json::to_string(&entry.record).unwrap().contains(r#""outcome":"cancelled""#);

@@ -35,18 +35,7 @@ fn process(home: &Path) -> Arc<Guard> {
 fn begin(guard: &Arc<Guard>, second: i64, tool: &str) -> Ticket {
     guard.clock().set(UnixNanos(1_767_225_600_000_000_000 + second * 1_000_000_000));
     let spec = ToolSpec { name: tool.to_owned(), source: PROGRAM_SOURCE.to_owned(), ..ToolSpec::default() };
-    let context = CallContext {
-        agent: None,
-        user: None,
-        session: "s-1".into(),
-        implicit: false,
-        run: Some("r-1".into()),
-        parent: None,
-        call_id: None,
-        annotations: None,
-        enforcement: None,
-        beginning: None,
-    };
+    let context = CallContext { run: Some("r-1".into()), ..CallContext::new("s-1") };
     match guard.admit(&guard.tool(spec).unwrap(), Ok(&Value::Map(Vec::new())), &context) {
         Admission::Run(ticket) => ticket,
         other => panic!("{other:?}"),

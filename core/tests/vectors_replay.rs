@@ -69,16 +69,9 @@ impl Recording {
         let tool = self.guard.tool(spec).unwrap();
         let (run, session) = (text(step, "run").unwrap_or("r-1"), text(step, "session").unwrap_or("s-1"));
         let context = CallContext {
-            agent: None,
-            user: None,
-            beginning: None,
-            session: session.into(),
-            implicit: false,
             run: Some(run.into()),
-            parent: None,
             call_id: text(step, "call_id").map(Arc::from),
-            annotations: None,
-            enforcement: None,
+            ..CallContext::new(session)
         };
         let args = arguments(step);
         let args = json::parse(&args).unwrap();

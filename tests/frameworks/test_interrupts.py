@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import counterseal as cs
 import pytest
+from counterseal import _interrupting
 from langchain_core.messages import AIMessage
 from langchain_core.tools import StructuredTool, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
-from langgraph.types import Command
+from langgraph.types import Command, interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -179,6 +180,63 @@ def test_a_question_outlives_its_process(home: Path) -> None:
     ended = program.invoke(answered(stopped, lambda question: "approve"), THREAD)
     assert ended["messages"][-1].content == "paid 1"
     assert [one["approval"] for one in kinds(home)["decided"]] == [before.value["id"]]
+
+
+def test_a_body_that_stops_the_graph_itself_is_entered_again_under_its_yes(home: Path) -> None:
+    @tool
+    def pay(amount: int) -> str:
+        """Pays, from an account that it asks for."""
+        return f"paid {amount} from {interrupt('which account?')}, {interrupt('which month?')}"
+
+    program = graph(ToolNode([pay]), MessagesState)
+    call = {"name": "pay", "args": {"amount": 1}, "id": "c"}
+    stopped = program.invoke({"messages": [AIMessage("", tool_calls=[call])]}, THREAD)
+    # one that cannot be used has its place among the answers too
+    useless = {"id": stopped["__interrupt__"][0].value["id"], "decision": "perhaps"}
+    stopped = program.invoke(Command(resume=useless), THREAD)
+    stopped = program.invoke(answered(stopped, lambda question: "approve"), THREAD)
+    for account in ("savings", "May"):
+        assert isinstance(stopped["__interrupt__"][0].value, str)
+        stopped = program.invoke(Command(resume=account), THREAD)
+    assert stopped["messages"][-1].content == "paid 1 from savings, May"
+    records = kinds(home)
+    assert [one["state"] for one in records["approval"]] == ["pending", "approved"]
+    assert [one["outcome"] for one in records["completed"]] == ["interrupted", "interrupted", "success"]
+    assert len({one["action_id"] for one in records["decided"]}) == 3
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_calls_of_a_turn_wait_for_each_other_across_processes(home: Path, asynchronous: bool) -> None:
+    ran: list[str] = []
+
+    def pay(to: str) -> str:
+        """Pays."""
+        ran.append(to)
+        return f"paid {to}"
+
+    async def pay_async(to: str) -> str:
+        return pay(to)
+
+    one = StructuredTool.from_function(pay, coroutine=pay_async)
+    program = graph(ToolNode([one]), MessagesState)
+    calls = [{"name": "pay", "args": {"to": to}, "id": f"c-{to}"} for to in "abc"]
+    given: Any = {"messages": [AIMessage("", tool_calls=calls)]}
+    asked = []
+    while True:
+        found = asyncio.run(program.ainvoke(given, THREAD)) if asynchronous else program.invoke(given, THREAD)
+        if "__interrupt__" not in found:
+            break
+        assert ran == []
+        (question,) = found["__interrupt__"]
+        asked.append(question.value["arguments"]["to"])
+        given = answered(found, lambda question: "approve")
+        # as another process finds it: what this one knew of the turn is gone
+        cs.close()
+        _interrupting._open.clear()
+        _interrupting._early.clear()
+        cs.configure(policy=POLICY, home=home, approval_mode="native")
+    assert sorted(ran) == sorted(asked) == ["a", "b", "c"]
+    assert [message.content for message in found["messages"][1:]] == ["paid a", "paid b", "paid c"]
 
 
 def test_a_permit_stops_the_graph_too(home: Path) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ._interrupting import _Way
+    from ._interrupting import Way
     from ._signature import Parameter
 
 # Invariant: while this is not empty, one thread waits for what has ended and wakes whoever is in here; it ends, and says so, under
@@ -124,9 +124,11 @@ def wait(pending: _native.Pending, *, native: bool = False) -> None:
         # that way takes an answer of the desk's thread, which would stop a loop
         ask = None if in_loop() else _way(pending, native)
         if ask is not None:
+            asked = False
             while pending.wait_asked():
+                asked = True
                 _say_natively(pending, ask)
-            _natively_over(pending, ask)
+            _natively_over(pending, ask, asked)
         elif pending.approver is not None:
             from ._approver import answer
 
@@ -152,10 +154,12 @@ async def wait_async(pending: _native.Pending, *, native: bool = False) -> None:
         ask = _way(pending, native)
         if ask is not None:
             await sleep(pending, when_asked=True)
+            asked = False
             while not pending.settled:
+                asked = True
                 _say_natively(pending, ask)
                 await sleep(pending, when_asked=True)
-            _natively_over(pending, ask)
+            _natively_over(pending, ask, asked)
         elif pending.approver is not None:
             await sleep(pending, when_asked=True)
             # a grant may cover the call: then nobody is asked
@@ -170,16 +174,16 @@ async def wait_async(pending: _native.Pending, *, native: bool = False) -> None:
         raise
 
 
-def _way(pending: _native.Pending, native: bool) -> _Way | None:
+def _way(pending: _native.Pending, native: bool) -> Way | None:
     """The framework's own way to ask people, where it is to be used and the call is made in a run of one."""
-    if not (native or pending.native) or pending.settled:
+    if not (native or pending.native):
         return None
     from ._interrupting import way
 
     return way()
 
 
-def _say_natively(pending: _native.Pending, way: _Way) -> None:
+def _say_natively(pending: _native.Pending, way: Way) -> None:
     from ._approver import say
     from ._interrupting import answered, over
 
@@ -188,10 +192,14 @@ def _say_natively(pending: _native.Pending, way: _Way) -> None:
     say(pending, said)
 
 
-def _natively_over(pending: _native.Pending, way: _Way) -> None:
-    from ._interrupting import over
+def _natively_over(pending: _native.Pending, way: Way, asked: bool) -> None:
+    from ._interrupting import over, passed_by
 
-    over(pending.approval, way)
+    # those of a turn share the places of their answers, which are told apart by name
+    if asked or pending.in_turn:
+        over(pending.approval, way)
+    else:
+        passed_by(pending, way)
 
 
 def in_loop() -> bool:

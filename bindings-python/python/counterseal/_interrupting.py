@@ -2,7 +2,7 @@
 
 A step of a run may be gone through again from its start, with several questions, and answers come by their place in it. So an answer
 names the question that it answers, and counts for that one alone, whoever of the step finds it; and no call of a step runs before
-all questions of the step are answered, since what ran would run again.
+all questions of the step are answered, since what ran would run again: the core holds the calls of one turn, whichever process asks.
 """
 
 from __future__ import annotations
@@ -21,12 +21,33 @@ if TYPE_CHECKING:
 
     from . import _native
 
-    _Ask: TypeAlias = "Callable[[dict[str, Any]], object]"
-    _Way: TypeAlias = "tuple[_Ask, str]"
+    _Payload: TypeAlias = "dict[str, Any]"
 
-ways: list[Callable[[], _Way | None]] = []
-"""Of each framework that has one: the function that stops the run which this call is made in, if it is made in one, and a name of
-the step of the run that is then gone through again."""
+
+class Way:
+    """How the run that a call is made in is stopped."""
+
+    __slots__ = ("ask", "given", "step", "wait")
+
+    def __init__(
+        self,
+        step: str,
+        ask: Callable[[_Payload], object],
+        wait: Callable[[_Payload], object],
+        given: list[object],
+    ) -> None:
+        self.step = step
+        """A name of the step of the run that is then gone through again."""
+        self.ask = ask
+        """Stops it with a question, or gives the answer that has its place."""
+        self.wait = wait
+        """Stops it for a call that is answered, because of others of its turn that are not."""
+        self.given = given
+        """The answers that the framework has for this step by now."""
+
+
+ways: list[Callable[[], Way | None]] = []
+"""Of each framework that has one: the way of the run that this call is made in, if it is made in one."""
 
 _KEPT = 1_000
 _early: dict[str, Approved | Denied] = {}
@@ -41,7 +62,7 @@ HOW = (
 )
 
 
-def way() -> _Way | None:
+def way() -> Way | None:
     """What stops the run that this call is made in."""
     for one in ways:
         found = one()
@@ -50,45 +71,63 @@ def way() -> _Way | None:
     return None
 
 
-def answered(pending: _native.Pending, way: _Way) -> Approved | Denied:
+def answered(pending: _native.Pending, way: Way) -> Approved | Denied:
     """What people say to a question that is open, or leaves by the framework's own exception."""
-    from ._approver import must_take
-
-    ask, step = way
     id = pending.approval or ""
     payload = _payload(pending, id)
+    if pending.held:
+        way.wait(payload)
     with _lock:
-        asked = _bounded(_open).setdefault(step, {})
+        asked = _bounded(_open).setdefault(way.step, {})
         asked[id] = payload
     problem: dict[str, str] = {}
     while True:
+        # at once: what another thread of the step takes from the framework may be for this one
         with _lock:
             said = _early.get(id)
-            left = None if said is None else next((other for other in asked if other not in _early), None)
-        if said is not None:
-            if left is None:
-                return said
-            payload = asked.get(left, payload)
-        given = ask({**payload, **problem})
-        try:
-            about, answer = _read(given)
-            must_take(pending, about, answer)
-        except (CountersealError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            problem = {"problem": f"the answer cannot be used: {error}; {HOW}"}
-            continue
-        problem = {}
-        with _lock:
-            _early.pop(about, None)
-            _bounded(_early)[about] = answer
+            if said is not None:
+                left = next((other for other in asked if other not in _early), None)
+                if left is None or pending.in_turn:
+                    return said
+                payload = asked.get(left, payload)
+            given = way.ask({**payload, **problem})
+            why = _noted(pending, given)
+        problem = {} if why is None else {"problem": f"the answer cannot be used: {why}; {HOW}"}
 
 
-def over(id: str | None, way: _Way) -> None:
+def passed_by(pending: _native.Pending, way: Way) -> None:
+    """Takes what the framework has of answers to a question that is over: the next stop of the step would be given one of them."""
+    mine = [one for one in way.given if isinstance(one, dict) and one.get("id") == pending.approval]
+    with _lock:
+        while mine:
+            given = way.ask({})
+            if given is mine[-1]:
+                break
+            _noted(pending, given)
+    over(pending.approval, way)
+
+
+def over(id: str | None, way: Way) -> None:
     """Nothing is asked by that question in this step any more."""
     if id is not None:
         # both at once: another thread of the step would ask again what was answered
         with _lock:
             _early.pop(id, None)
-            _open.get(way[1], {}).pop(id, None)
+            _open.get(way.step, {}).pop(id, None)
+
+
+def _noted(pending: _native.Pending, given: object) -> Exception | None:
+    """Keeps an answer for the question that it names; why it cannot be used, if it cannot."""
+    from ._approver import must_take
+
+    try:
+        about, answer = _read(given)
+        must_take(pending, about, answer)
+    except (CountersealError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        return error
+    _early.pop(about, None)
+    _bounded(_early)[about] = answer
+    return None
 
 
 def _bounded(kept: dict[str, Any]) -> dict[str, Any]:

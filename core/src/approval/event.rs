@@ -109,6 +109,11 @@ pub enum Event {
         /// When.
         time: Time,
     },
+    /// The call that it let run was left only to be entered again: by a call of the same id, which needs no other yes.
+    Suspended {
+        /// When.
+        time: Time,
+    },
     /// The no, the end of its time or the cancellation reached the call.
     Delivered {
         /// When.
@@ -134,6 +139,7 @@ impl Event {
             | Self::Resumed { time, .. }
             | Self::Left { time }
             | Self::Claimed { time }
+            | Self::Suspended { time }
             | Self::Delivered { time }
             | Self::Used { time, .. } => *time,
         }

@@ -56,6 +56,9 @@ pub struct Approval {
     /// The stream of the process that waits; `None` once nobody does.
     asker: Option<Id>,
     claimed: bool,
+    /// The call was left only to be entered again.
+    suspended: bool,
+    entered_again: bool,
     delivered: bool,
     used: u32,
 }
@@ -72,6 +75,8 @@ impl Approval {
             decided_at: None,
             asker,
             claimed: false,
+            suspended: false,
+            entered_again: false,
             delivered: false,
             used: 0,
         }
@@ -124,14 +129,22 @@ impl Approval {
                 if self.state != State::Approved {
                     return Err(self.error(ErrorCode::ApprovalInvalid, &format!("is {}", self.state.as_str())));
                 }
-                if self.claimed {
+                if self.claimed && !self.suspended {
                     return Err(self.error(ErrorCode::ApprovalClaimed, "was used before, and permits one run"));
                 }
-                if self.is_stale(time.0) {
+                // what has begun may go on however late
+                if !self.suspended && self.is_stale(time.0) {
                     return Err(self.error(ErrorCode::ApprovalExpired, "was given too long ago"));
                 }
-                self.claimed = true;
+                self.entered_again = self.suspended;
+                (self.claimed, self.suspended) = (true, false);
                 self.request.arguments = None;
+            }
+            Event::Suspended { .. } => {
+                if !self.claimed || self.suspended {
+                    return Err(self.error(ErrorCode::ApprovalInvalid, "lets no call run that could be left"));
+                }
+                self.suspended = true;
             }
             Event::Delivered { .. } => {
                 if matches!(self.state, State::Pending) || self.claimed || self.delivered {
@@ -199,10 +212,22 @@ impl Approval {
         self.asker
     }
 
-    /// Whether its outcome has not reached a call yet, so that a like call may still take it.
+    /// Whether its outcome has not reached a call yet, or has to reach it again, so that a like call may still take it.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        !self.claimed && !self.delivered
+        (!self.claimed || self.suspended) && !self.delivered
+    }
+
+    /// Whether the call that it let run was left only to be entered again.
+    #[must_use]
+    pub const fn is_suspended(&self) -> bool {
+        self.suspended
+    }
+
+    /// Whether its last claim was of a call that had been left and was entered again.
+    #[must_use]
+    pub const fn is_entered_again(&self) -> bool {
+        self.entered_again
     }
 
     /// Whether a like call may take it up now: it has not reached a call, and nothing in it has run out.
@@ -210,7 +235,7 @@ impl Approval {
     pub fn can_be_taken(&self, now: UnixNanos) -> bool {
         let lasts = match self.state {
             State::Pending => !self.is_over(now),
-            State::Approved => !self.is_stale(now),
+            State::Approved => self.suspended || !self.is_stale(now),
             State::Denied => true,
             State::Expired | State::Cancelled => false,
         };

@@ -115,7 +115,8 @@ impl Guard {
             arguments: if kept { serde_json::from_slice(canonical).ok() } else { None },
         };
         let canonical: Arc<[u8]> = Arc::from(canonical);
-        let question = Question { request, timeout: terms.timeout, canonical: Arc::clone(&canonical) };
+        let turn = context.turn.clone();
+        let question = Question { request, timeout: terms.timeout, canonical: Arc::clone(&canonical), turn };
         let office: Weak<Self> = Arc::downgrade(self);
         let wait = self.desk.ask(office, Box::new(question));
         Admission::Ask(Box::new(Asking {
@@ -379,14 +380,26 @@ impl Asking {
     ) -> Admission {
         // the call that was asked first is the one that people saw, and the one that runs
         let action_id = match approval {
-            Some(approval) if matches!(self.wait.settled(), Some(Settled::Approved(_) | Settled::Over(_))) => {
+            Some(approval)
+                if matches!(self.wait.settled(), Some(Settled::Approved(_) | Settled::Over(_)))
+                    && !approval.is_entered_again() =>
+            {
                 ActionId(approval.request().call.action_id.0)
             }
             Some(_) => self.action_id,
             // the question stays open, and whoever takes it up runs the call that people see under its id
             None => ids::next().unwrap_or(self.action_id),
         };
-        self.guard.record_asked(&self.tool, value, canonical, &self.context, action_id, decision, held, approval)
+        let mut admission =
+            self.guard.record_asked(&self.tool, value, canonical, &self.context, action_id, decision, held, approval);
+        if matches!(self.wait.settled(), Some(Settled::Approved(_))) {
+            match &mut admission {
+                Admission::Run(ticket) => ticket.agreed_to(&self.wait),
+                Admission::Sync(pending) => pending.agreed_to(&self.wait),
+                Admission::Refused(_) | Admission::Ask(_) => {}
+            }
+        }
+        admission
     }
 }
 

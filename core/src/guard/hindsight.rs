@@ -384,15 +384,13 @@ fn context(call: &Recorded<'_>) -> CallContext {
         agent: record.agent.as_deref().map(Arc::from),
         user: user
             .map(|user| User { id: Arc::from(&*user.id), verified_by: user.verified_by.as_deref().map(Arc::from) }),
-        session: Arc::from(&*record.session),
         implicit: record.implicit,
         run: record.run.as_deref().map(Arc::from),
         parent: record.parent.as_deref().map(Arc::from),
         // one that the framework did not give is the call's own
         call_id: (record.call_id != ActionId(record.action_id.0).to_string()).then(|| Arc::from(&*record.call_id)),
-        annotations: None,
-        beginning: None,
         enforcement: call.enforcement,
+        ..CallContext::new(&*record.session)
     }
 }
 

@@ -4,6 +4,7 @@ use super::admission::{OnItsWay, captured, refused};
 use super::health::count;
 use super::scratch::with_buffer;
 use super::{Admission, Captured, Ticket};
+use crate::approval::desk::Wait;
 use crate::decide::{FailMode, ReasonCode};
 use crate::error::Error;
 use crate::ledger::{Outcome, SyncTicket};
@@ -24,6 +25,11 @@ pub struct PendingSync {
 impl PendingSync {
     pub(super) const fn new(ticket: Ticket, record: Box<OnItsWay>) -> Self {
         Self { ticket: ticket.waiting(), record }
+    }
+
+    /// Says which question people agreed to.
+    pub(super) fn agreed_to(&mut self, question: &Wait) {
+        self.ticket.agreed_to(question);
     }
 
     /// What says when the record is on the disk, to wait for that elsewhere.

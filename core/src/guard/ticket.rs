@@ -4,6 +4,7 @@ use super::completion::End;
 use super::limits::{Reservation, Settled};
 use super::memory::Learner;
 use super::{Captured, Guard, Tool};
+use crate::approval::desk::Wait;
 use crate::clock::UnixNanos;
 use crate::decide::RecordLevel;
 use crate::ledger::{ActionId, Outcome};
@@ -23,6 +24,8 @@ pub struct Ticket {
     /// Its body has not begun: it waits for its record.
     waits: bool,
     suspended: bool,
+    /// The question of which a yes permits it.
+    agreed: Option<Wait>,
     cost: Option<i64>,
 }
 
@@ -40,13 +43,19 @@ pub(super) struct Issue {
 
 impl Ticket {
     pub(super) fn new(guard: Arc<Guard>, tool: Arc<Tool>, issue: Issue) -> Self {
-        Self { guard, tool, issue, started: Instant::now(), open: true, waits: false, suspended: false, cost: None }
+        let started = Instant::now();
+        Self { guard, tool, issue, started, open: true, waits: false, suspended: false, agreed: None, cost: None }
     }
 
     /// The same, of a call whose body cannot be reached yet: lost now, it is recorded as `cancelled`, and nothing of it is spent.
     pub(super) const fn waiting(mut self) -> Self {
         self.waits = true;
         self
+    }
+
+    /// The same, of a call that people were asked about by that question, and agreed to.
+    pub(super) fn agreed_to(&mut self, question: &Wait) {
+        self.agreed = Some(question.clone());
     }
 
     /// The id of the decided call.
@@ -76,7 +85,7 @@ impl Ticket {
     }
 
     /// Says that the body was left only to be entered again, by a call of the same id with the same arguments: that one takes
-    /// nothing from limits once more.
+    /// nothing from limits once more, and nobody is asked again.
     pub const fn suspends(&mut self) {
         self.suspended = true;
     }
@@ -96,6 +105,9 @@ impl Ticket {
         if let (Outcome::Success, Captured::Value(value), Some(learner)) = (outcome, result, &self.issue.learner) {
             // before the caller has the result: the call that uses it may be the next
             self.guard.learn(&self.tool, learner, value, ended);
+        }
+        if let Some(question) = self.agreed.take().filter(|_| self.suspended) {
+            self.guard.desk.suspend(&question);
         }
         if let Some(held) = self.issue.held.take() {
             let settled = Settled { outcome, cost: self.cost, suspended: self.suspended };

@@ -5,6 +5,7 @@
 mod grants;
 mod left;
 mod trouble;
+mod turns;
 
 use counterseal::approval::store::Store;
 use counterseal::approval::{Answer, Approval, ApprovalId, Consent, Edit, Event, Person, State};

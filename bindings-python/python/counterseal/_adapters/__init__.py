@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 CHOKE_POINTS = {
     "langchain_core.tools.base": ("langchain", "guard_tools"),
-    "langgraph.errors": ("langchain", "let_interrupts_pass"),
-    "langgraph.types": ("langchain", "ask_by_interrupt"),
-    "langgraph.prebuilt.tool_node": ("langchain", "ask_about_all_calls"),
+    "langgraph.errors": ("langgraph", "let_interrupts_pass"),
+    "langgraph.types": ("langgraph", "ask_by_interrupt"),
+    "langgraph.prebuilt.tool_node": ("langgraph", "go_through_whole_turns"),
 }
 """The framework's module: the adapter, and its function for that module."""
 

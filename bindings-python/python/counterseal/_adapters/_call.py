@@ -56,19 +56,20 @@ def tool_behind(
 
 
 def admitted(
-    tool: _native.Tool, call_id: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    tool: _native.Tool, call_id: str | None, args: tuple[Any, ...], kwargs: dict[str, Any], turn: list[str] | None
 ) -> tuple[_native.Ticket | Replayed, tuple[Any, ...], dict[str, Any]]:
     """Permission for one run and the arguments it runs with, which people may have changed, or raises `PolicyDenied`; waits
-    where the decision or its record has to be waited for."""
-    found = tool.admit_call(call_id, args, kwargs)
+    where the decision or its record has to be waited for. `turn` is the ids of the calls that the framework makes in one step
+    with it and would all make again."""
+    found = tool.admit_call(call_id, args, kwargs, turn)
     return agreed(tool, found, args, kwargs) if isinstance(found, _native.Pending) else (found, args, kwargs)
 
 
 async def admitted_async(
-    tool: _native.Tool, call_id: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    tool: _native.Tool, call_id: str | None, args: tuple[Any, ...], kwargs: dict[str, Any], turn: list[str] | None
 ) -> tuple[_native.Ticket | Replayed, tuple[Any, ...], dict[str, Any]]:
     """As `admitted`, without holding up the event loop."""
-    found = tool.admit_call(call_id, args, kwargs)
+    found = tool.admit_call(call_id, args, kwargs, turn)
     return (
         await agreed_async(tool, found, args, kwargs) if isinstance(found, _native.Pending) else (found, args, kwargs)
     )

@@ -17,16 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _native
 from .._errors import ConfigurationError, PolicyDenied
-from .._interrupting import ways
 from .._replay import Replayed
 from . import armed
 from ._call import admitted, admitted_async, tool_behind, words_for_model
+from ._turns import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
-
-    from .._interrupting import _Way
 
 HOW = "`BaseTool.run` and `BaseTool.arun`: every tool, whoever calls it"
 NOT_GUARDED = (
@@ -38,7 +36,6 @@ _USED = ("run", "arun", "_run", "_arun", "_filter_injected_args")
 _ENTRIES = ("run", "arun", "invoke", "ainvoke")
 
 _base: ModuleType
-_types: ModuleType
 
 
 def guard_tools(module: ModuleType) -> None:
@@ -62,90 +59,6 @@ def guard_tools(module: ModuleType) -> None:
     _base = module
     base.run = _guarded_run(base.run)
     base.arun = _guarded_arun(base.arun)
-
-
-def let_interrupts_pass(module: ModuleType) -> None:
-    """An interrupt leaves a body and comes back to it: the call is neither over nor failed."""
-    _native.leaves_a_body(module.GraphBubbleUp)
-
-
-def ask_by_interrupt(module: ModuleType) -> None:
-    """Where people are asked natively, the graph stops with an interrupt, and its resumption brings the answer."""
-    global _types
-    _types = module
-    if _interrupt not in ways:
-        ways.append(_interrupt)
-
-
-def ask_about_all_calls(module: ModuleType) -> None:
-    """A `ToolNode` goes through all calls of a turn before it stops for a question: one that had not asked yet would not be known
-    to one that was answered, which would run, and run again when the node does."""
-    node: Any = getattr(module, "ToolNode", None)
-    used = ("_run_one", "_arun_one", "_combine_tool_outputs")
-    # without them a call may be asked about again, and still runs by a yes of its own alone
-    if not all(hasattr(node, name) for name in used) or getattr(node._run_one, "__counterseal__", False):
-        return
-    run_one, arun_one, combine = node._run_one, node._arun_one, node._combine_tool_outputs
-
-    @functools.wraps(run_one)
-    def _run_one(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return run_one(self, *args, **kwargs)
-        except Exception as error:
-            return _stopped(error)
-
-    @functools.wraps(arun_one)
-    async def _arun_one(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return await arun_one(self, *args, **kwargs)
-        except Exception as error:
-            return _stopped(error)
-
-    @functools.wraps(combine)
-    def _combine_tool_outputs(self: Any, outputs: list[Any], *args: Any, **kwargs: Any) -> Any:
-        for one in outputs:
-            if isinstance(one, _Stopped):
-                raise one.by
-        return combine(self, outputs, *args, **kwargs)
-
-    _run_one.__counterseal__ = True  # type: ignore[attr-defined]
-    node._run_one, node._arun_one, node._combine_tool_outputs = _run_one, _arun_one, _combine_tool_outputs
-
-
-class _Stopped(NamedTuple):
-    """What a call left by that asks people."""
-
-    by: Exception
-
-
-def _stopped(error: Exception) -> _Stopped:
-    if getattr(error, "__counterseal__", False):
-        return _Stopped(error)
-    raise error
-
-
-def _stop(payload: dict[str, Any]) -> object:
-    """LangGraph's `interrupt`, which leaves by an exception that is told from those of the program's own."""
-    try:
-        return _types.interrupt(payload)
-    except Exception as error:
-        error.__counterseal__ = True  # type: ignore[attr-defined]
-        raise
-
-
-def _interrupt() -> _Way | None:
-    """LangGraph's `interrupt`, in a run of a graph that can be resumed. Both keys are in the config of each of its tasks."""
-    from langgraph.config import get_config
-
-    try:
-        config = get_config()
-    except RuntimeError:  # no run of anything
-        return None
-    inside = config.get("configurable") or {}
-    if inside.get("__pregel_scratchpad") is None or not inside.get("__pregel_checkpointer"):
-        return None
-    # a task is gone through again from its start; its place in the graph is a name of its own
-    return _stop, f"{inside.get('thread_id')}|{inside.get('checkpoint_ns')}"
 
 
 def not_guarded() -> list[str]:
@@ -207,9 +120,10 @@ def _refusal(denied: PolicyDenied, tool: Any, kwargs: dict[str, Any]) -> Any:
 class _StandIn:
     """One call of a tool: the tool in everything but its body. A class of its own for each class of tools."""
 
-    __slots__ = ("counterseal_call_id", "counterseal_tool")
+    __slots__ = ("counterseal_call_id", "counterseal_tool", "counterseal_turn")
 
     counterseal_call_id: str | None
+    counterseal_turn: list[str] | None
     counterseal_tool: Any
 
     def __getattr__(self, name: str) -> Any:
@@ -232,7 +146,11 @@ def _stand_in(tool: Any, kwargs: dict[str, Any]) -> Any:
             made_class = _stand_in_classes[kind] = _stand_in_class(kind._run, kind._arun, bound=False)
         made = made_class()
     made.counterseal_tool = tool
-    made.counterseal_call_id = _call_id(kwargs.get("tool_call_id"), kwargs.get("config"))
+    config, turn = kwargs.get("config"), current.get()
+    made.counterseal_call_id = _call_id(kwargs.get("tool_call_id"), config)
+    # a tool that a body of the turn calls is none of it
+    ids = turn.ids if turn is not None and kwargs.get("tool_call_id") in turn.ids else ()
+    made.counterseal_turn = [_named(one, config) for one in ids] or None
     return made
 
 
@@ -241,8 +159,10 @@ _stand_in_classes: weakref.WeakKeyDictionary[type, type[_StandIn]] = weakref.Wea
 
 def _call_id(tool_call_id: object, config: Any) -> str | None:
     """The framework's id of the call, within its thread: ids of different conversations may be equal."""
-    if not isinstance(tool_call_id, str):
-        return None
+    return _named(tool_call_id, config) if isinstance(tool_call_id, str) else None
+
+
+def _named(tool_call_id: str, config: Any) -> str:
     thread = ((config or {}).get("configurable") or {}).get("thread_id")
     return tool_call_id if thread is None else f"{thread}:{tool_call_id}"
 
@@ -255,7 +175,7 @@ def _stand_in_class(run: Callable[..., Any], arun: Callable[..., Any], *, bound:
             return tool._run(*args, **kwargs)
         hidden = plan.hidden
         given = {name: value for name, value in kwargs.items() if name not in hidden}
-        ticket, args, agreed = admitted(plan.tool, self.counterseal_call_id, args, given)
+        ticket, args, agreed = admitted(plan.tool, self.counterseal_call_id, args, given, self.counterseal_turn)
         if isinstance(ticket, Replayed):
             return _as_returned(tool, ticket.result)
         if agreed is not given:
@@ -275,7 +195,8 @@ def _stand_in_class(run: Callable[..., Any], arun: Callable[..., Any], *, bound:
             return await tool._arun(*args, **kwargs)
         hidden = plan.hidden
         given = {name: value for name, value in kwargs.items() if name not in hidden}
-        ticket, args, agreed = await admitted_async(plan.tool, self.counterseal_call_id, args, given)
+        call_id, turn = self.counterseal_call_id, self.counterseal_turn
+        ticket, args, agreed = await admitted_async(plan.tool, call_id, args, given, turn)
         if isinstance(ticket, Replayed):
             return _as_returned(tool, ticket.result)
         if agreed is not given:

@@ -49,6 +49,8 @@ pub(crate) struct Question {
     pub(crate) timeout: Duration,
     /// The canonical arguments, for the conditions of grants.
     pub(crate) canonical: Arc<[u8]>,
+    /// The calls of the session before whose answers it does not run.
+    pub(crate) turn: Option<Arc<[Arc<str>]>>,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,7 @@ enum Command {
     Answer { wait: Wait, by: Person, answer: Answer, note: Option<Arc<str>> },
     Cancel(Wait),
     Leave(Wait),
+    Suspend(Wait),
 }
 
 /// What the thread and its callers share.
@@ -111,7 +114,7 @@ impl Desk {
 
     /// Asks people. The answer comes to the [`Wait`]; so does whatever keeps the question from being asked.
     pub(crate) fn ask(&self, office: Weak<dyn Office>, question: Box<Question>) -> Wait {
-        let wait = Wait::new();
+        let wait = Wait::new(question.turn.clone());
         match self.running(office) {
             Ok(running) => running.call(Command::Ask(question, wait.clone())),
             Err(error) => wait.settle(Settled::Failed(error)),
@@ -133,6 +136,11 @@ impl Desk {
     /// Stops waiting; the question stays open, and the next like call takes it up.
     pub(crate) fn leave(&self, wait: &Wait) {
         self.call(wait, Command::Leave(wait.clone()));
+    }
+
+    /// Notes that the call that was let run by the yes was left only to be entered again.
+    pub(crate) fn suspend(&self, wait: &Wait) {
+        self.call(wait, Command::Suspend(wait.clone()));
     }
 
     /// Ends the thread of a guard that is closed, and waits for that, at most for `patience`.
@@ -249,7 +257,11 @@ impl Running {
 impl Command {
     const fn wait(&self) -> &Wait {
         match self {
-            Self::Ask(_, wait) | Self::Answer { wait, .. } | Self::Cancel(wait) | Self::Leave(wait) => wait,
+            Self::Ask(_, wait)
+            | Self::Answer { wait, .. }
+            | Self::Cancel(wait)
+            | Self::Leave(wait)
+            | Self::Suspend(wait) => wait,
         }
     }
 }

@@ -31,6 +31,7 @@ pub struct Wait {
 }
 
 struct Shared {
+    turn: Option<Arc<[Arc<str>]>>,
     slot: Mutex<Slot>,
     settled: Condvar,
 }
@@ -46,6 +47,10 @@ struct Slot {
     expires: Option<UnixNanos>,
     /// Whether people are asked: not where the answer was there before.
     asked: bool,
+    /// Whether people had answered before it was asked this time.
+    answered: bool,
+    /// Whether they have answered, and it has to be asked once more, together with the others of its turn.
+    held: bool,
     settled: Option<Settled>,
     calls: Vec<Call>,
     /// Those to be called as soon as people are asked.
@@ -54,7 +59,7 @@ struct Slot {
 
 impl Slot {
     const fn is_asked(&self) -> bool {
-        self.asked || self.settled.is_some()
+        self.asked || self.held || self.settled.is_some()
     }
 }
 
@@ -65,8 +70,36 @@ impl fmt::Debug for Wait {
 }
 
 impl Wait {
-    pub(super) fn new() -> Self {
-        Self { shared: Arc::new(Shared { slot: Mutex::default(), settled: Condvar::new() }) }
+    pub(super) fn new(turn: Option<Arc<[Arc<str>]>>) -> Self {
+        Self { shared: Arc::new(Shared { turn, slot: Mutex::default(), settled: Condvar::new() }) }
+    }
+
+    /// Whether people have answered, and it has to be asked once more: when all others of its turn are answered too.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.slot().held
+    }
+
+    /// The ids of the calls that a framework makes in one step with it.
+    #[must_use]
+    pub fn turn(&self) -> Option<&[Arc<str>]> {
+        self.shared.turn.as_deref()
+    }
+
+    /// It was asked, or taken up.
+    pub(super) fn begins(&self, approval: &Approval) {
+        self.slot().answered = approval.state() != State::Pending;
+    }
+
+    pub(super) fn was_answered(&self) -> bool {
+        self.slot().answered
+    }
+
+    /// It goes no further this time.
+    pub(super) fn hold(&self) {
+        let mut slot = self.slot();
+        slot.held = true;
+        self.asked(slot);
     }
 
     /// The approval's id; `None` until it is on the disk.
@@ -167,9 +200,12 @@ impl Wait {
         slot.action_id = Some(ActionId(approval.request().call.action_id.0));
         slot.expires = Some(approval.request().expires.0);
         slot.asked = approval.state() == State::Pending;
-        if !slot.asked {
-            return;
+        if slot.asked {
+            self.asked(slot);
         }
+    }
+
+    fn asked(&self, mut slot: MutexGuard<'_, Slot>) {
         let calls = std::mem::take(&mut slot.calls_when_asked);
         drop(slot);
         self.shared.settled.notify_all();

@@ -8,7 +8,7 @@ use crate::approval::event::Event;
 use crate::approval::machine::{Approval, State};
 use crate::approval::request::{ApprovalId, Call};
 use crate::approval::store::{Locked, Store, is_outdated, with_change};
-use crate::clock::UnixNanos;
+use crate::clock::{Clock, UnixNanos};
 use crate::error::{Error, ErrorCode};
 use crate::ledger::lock::FileLock;
 use crate::ledger::record::scalar::{Id, Time};
@@ -47,14 +47,15 @@ pub(super) fn run(running: &Arc<Running>, office: &Weak<dyn Office>, store: Stor
     loop {
         let commands = running.commands(watch.patience());
         let office = office.upgrade().filter(|office| !office.is_closed());
-        let (Some(commands), Some(office)) = (commands, office) else {
-            watch.close();
-            running.queue().stop = true;
-            // what came in while this ended is told too
-            for command in running.commands(Some(Duration::ZERO)).unwrap_or_default() {
-                command.wait().settle(Settled::Failed(closed()));
+        let (commands, office) = match (commands, office) {
+            (Some(commands), Some(office)) => (commands, office),
+            (commands, _) => {
+                running.queue().stop = true;
+                // what came in while this ended is told too
+                let late = running.commands(Some(Duration::ZERO));
+                watch.close(commands.into_iter().chain(late).flatten());
+                return;
             }
-            return;
         };
         watch.commands.extend(commands.into_iter().map(|command| Due { command, trouble: Trouble::default() }));
         let waits: Vec<Wait> = watch.commands.iter().map(|due| due.command.wait().clone()).collect();
@@ -239,6 +240,7 @@ impl Watch {
                 answered
             }
             Command::Cancel(wait) => self.change(locked, office, wait, Event::Cancelled { time: Time(now) }, now),
+            Command::Suspend(wait) => self.suspend(locked, wait, now),
             Command::Leave(wait) => {
                 self.change(locked, office, wait, Event::Left { time: Time(now) }, now)?;
                 self.forget(wait);
@@ -284,6 +286,7 @@ impl Watch {
             approval
         };
         wait.opened(&approval);
+        wait.begins(&approval);
         self.waiting.entry(approval.id()).or_default().push(wait.clone());
         Ok(())
     }
@@ -317,7 +320,7 @@ impl Watch {
             approval.can_be_taken(now)
                 && asked.call.is_like(&wanted.call)
                 && asked.binding == wanted.binding
-                && (same || (!both_named && !alive()))
+                && (same || (!both_named && !approval.is_suspended() && !alive()))
         };
         let order = |approval: &&Approval| {
             let asked = approval.request();
@@ -360,6 +363,14 @@ impl Watch {
         Ok(())
     }
 
+    /// The yes lets the same call in once more. Where that cannot be noted the call is asked about again.
+    fn suspend(&mut self, locked: &Locked<'_>, wait: &Wait, now: UnixNanos) -> Result<(), Error> {
+        let Some(id) = wait.id() else { return Ok(()) };
+        let mut approval = self.store.find(id)?;
+        approval.apply(Event::Suspended { time: Time(now) })?;
+        self.write(locked, &approval, false, now)
+    }
+
     /// Tells those who wait for an approval, if it has ended.
     fn attend(
         &mut self,
@@ -385,6 +396,9 @@ impl Watch {
         let time = Time(now);
         match approval.state() {
             State::Pending => {}
+            State::Approved | State::Denied if self.is_held(&approval, now) => {
+                self.waiting.get(&id).into_iter().flatten().for_each(Wait::hold);
+            }
             State::Approved => {
                 approval.apply(Event::Claimed { time })?;
                 self.write(locked, &approval, false, now)?;
@@ -397,6 +411,25 @@ impl Watch {
             }
         }
         Ok(())
+    }
+
+    /// Whether a call of the same turn waits for people still, or may have stopped before this one was answered: its framework would
+    /// make all of them again, also one that has run or was told of its no.
+    fn is_held(&self, approval: &Approval, now: UnixNanos) -> bool {
+        let session = &approval.request().call.session;
+        let waits = self.waiting.get(&approval.id()).into_iter().flatten();
+        waits.filter_map(|wait| Some((wait, wait.turn()?))).any(|(wait, turn)| {
+            let keeps_from_it = |other: &Approval| {
+                let call = &other.request().call;
+                let asks = other.state() == State::Pending && other.due(now).is_none();
+                other.id() != approval.id()
+                    && call.session == *session
+                    && call.call_id.as_ref().is_some_and(|id| turn.contains(id))
+                    && (asks || (!wait.was_answered() && other.is_open()))
+            };
+            // one that was told so is asked once more, and takes nothing before
+            wait.is_held() || self.known.iter().any(keeps_from_it)
+        })
     }
 
     /// Lets those run whose yes was used up for them: once the disk knows it, so that it permits one run whatever happens to the
@@ -495,9 +528,19 @@ impl Watch {
         }
     }
 
-    /// The questions stay open: a process that starts with the same session takes them up.
-    fn close(&mut self) {
-        self.commands.iter().for_each(|due| due.command.wait().settle(Settled::Failed(closed())));
+    /// The questions stay open: a process that starts with the same session takes them up. It may also enter a call again that was
+    /// left in the last moment.
+    fn close(&mut self, late: impl Iterator<Item = Command>) {
+        let store = self.store.clone();
+        let due = std::mem::take(&mut self.commands);
+        for command in due.into_iter().map(|due| due.command).chain(late) {
+            if let Command::Suspend(wait) = &command
+                && let Ok(locked) = store.lock()
+            {
+                let _is_asked_again_otherwise = self.suspend(&locked, wait, Clock::System.now());
+            }
+            command.wait().settle(Settled::Failed(closed()));
+        }
         self.fail(&closed());
     }
 }
