@@ -218,6 +218,20 @@ def test_another_configuration_takes_the_place_of_the_watch(policy, tmp_path):
     assert "reload" not in counterseal.health()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are POSIX's")
+def test_what_is_a_pipe_for_a_moment_holds_up_no_later_change(policy):
+    reloaded_tool = tool()
+    policy.unlink()
+    os.mkfifo(policy)
+    looked()
+    assert "it is no file" in counterseal.health()["reload"]["problem"]
+    policy.unlink()
+    replaced(policy, DENIES)
+    looked()
+    with pytest.raises(counterseal.PolicyDenied):
+        reloaded_tool()
+
+
 def test_only_a_file_can_be_looked_at(tmp_path):
     with pytest.raises(counterseal.ConfigurationError, match="`reload` looks at a file") as raised:
         counterseal.configure(policy=ALLOWS, home=tmp_path / "home", reload=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock, start_new_thread
+from stat import S_ISREG
 
 from . import _configuration, _native
 from ._errors import ConfigurationError
@@ -103,8 +104,15 @@ def file_of(policy: object) -> str:
 def _look(path: str) -> tuple[str, bytes | None, str]:
     """What tells the file from the one that was there before, and its text, or why it cannot be read."""
     try:
-        with open(path, "rb") as file:
+        # what is no file, as a pipe for a moment, is not waited for
+        with open(path, "rb", opener=_opened) as file:
             found = os.fstat(file.fileno())
+            if not S_ISREG(found.st_mode):
+                return "", None, "it is no file"
             return f"{found.st_mtime_ns} {found.st_size} {found.st_ino}", file.read(), ""
     except OSError as error:
         return "", None, error.strerror or str(error)
+
+
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
