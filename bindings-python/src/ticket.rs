@@ -20,6 +20,9 @@ const MESSAGE: usize = 2_000;
 /// How many of the values that an exception was made with are recorded; of more than that none is.
 const ARGUMENTS: usize = 8;
 
+/// What is recorded in the place of the values that an exception was made with, where they are too many or not plain.
+const NOT_PLAIN: &str = "…";
+
 /// One that is never given back is recorded as `unknown` when Python lets go of it.
 #[pyclass(frozen, module = "counterseal._native")]
 #[derive(Debug)]
@@ -197,7 +200,10 @@ fn is_cancellation(error: &Bound<'_, PyAny>) -> bool {
 /// text that looks like one becomes too. None of its code runs.
 fn described(error: &Bound<'_, PyAny>) -> String {
     let kind = error.get_type().fully_qualified_name().map_or_else(|_| "unknown".to_owned(), |name| name.to_string());
-    let Some(args) = given(error).filter(|args| !args.is_empty() && args.len() <= ARGUMENTS) else { return kind };
+    let Some(args) = given(error).filter(|args| args.len() <= ARGUMENTS) else { return format!("{kind}: {NOT_PLAIN}") };
+    if args.is_empty() {
+        return kind;
+    }
     if let [Value::Str(text)] = &*args
         && !text.starts_with('[')
     {
@@ -206,7 +212,7 @@ fn described(error: &Bound<'_, PyAny>) -> String {
     let mut json = Vec::new();
     match encode(&Value::List(args), &mut json).ok().and_then(|()| String::from_utf8(json).ok()) {
         Some(listed) => format!("{kind}: {listed}"),
-        None => kind,
+        None => format!("{kind}: {NOT_PLAIN}"),
     }
 }
 

@@ -445,6 +445,23 @@ class OwnError(ValueError):
         self.more = more
 
 
+def test_an_exception_that_was_made_with_more_than_is_recorded_is_told_to_be_another(recorded):
+    engine, _, _ = recorded
+
+    @counterseal.guard
+    def fails():
+        raise ValueError(["a", {"b": 1}])
+
+    with counterseal.run("r-error"), pytest.raises(ValueError):
+        fails()
+    with (
+        counterseal.replay("r-error", home=engine.home),
+        pytest.raises(counterseal.CountersealError, match="ValueError: …") as raised,
+    ):
+        fails()
+    assert raised.value.code == "replayed"
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+_NOT_PLAIN = "…"
+"""Recorded in the place of what an exception was made with, where that is more than texts and numbers."""
+
+
 class ReplayedError(CountersealError):
     """The exception that ended a recorded call, where one of its own type cannot be made."""
 
@@ -75,7 +79,7 @@ def raised(error: str) -> BaseException:
         return ReplayedError("what it was made with was redacted", code="replayed", kind="runtime")
     name, _, message = recorded.partition(": ")
     kind = _exception_type(name)
-    if kind is not None:
+    if kind is not None and message != _NOT_PLAIN:
         args = _listed(message) if message.startswith("[") else (message,) if message else ()
         native = next(base for base in kind.__mro__ if base.__module__ == "builtins")
         try:
