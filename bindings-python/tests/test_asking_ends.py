@@ -202,6 +202,25 @@ def test_a_function_on_an_event_loop_does_not_wait_for_an_approver_that_awaits()
         asyncio.run(call())
 
 
+def test_a_function_on_an_event_loop_waits_for_nobody_but_a_plain_approver() -> None:
+    policy = {**POLICY, "rules": [{**POLICY["rules"][0], "approval": {"quorum": 2}}]}
+    seen = []
+
+    async def call() -> None:
+        with pytest.raises(cs.PolicyDenied) as denied:
+            cs.guard_tool("refund", refund)(400.0)
+        assert denied.value.reason_code == "approval_pending"
+
+    def approver(call: cs.ApprovalCall) -> bool:
+        seen.append(call.arguments["amount"])
+        return True
+
+    with engine(policy, approver=approver) as test:
+        asyncio.run(call())
+        until(lambda: [one["event"] for one in open_questions(test.home)[0]["events"]] == ["answered", "left"])
+    assert seen == [400]
+
+
 def test_an_approver_that_interrupts_leaves_the_question_open() -> None:
     def approver(call: cs.ApprovalCall) -> bool:
         raise KeyboardInterrupt

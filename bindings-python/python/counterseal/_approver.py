@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from _thread import RLock, start_new_thread
+from _thread import RLock, allocate_lock, start_new_thread
 from collections import deque
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
@@ -26,15 +26,20 @@ if TYPE_CHECKING:
     _Sleep: TypeAlias = "Callable[[_native.Pending], Coroutine[Any, Any, None]]"
 
 
+_LOOK = 0.05
+"""How often, in seconds, a thread that cannot wait for the end of a question looks for it."""
+
+
 def answer(pending: _native.Pending, *, in_loop: bool) -> None:
-    """Has the approver asked, and waits in the calling thread for the end of the question, whoever brings it. One that awaits cannot
-    be asked from a thread that runs an event loop, and nothing is waited for then."""
+    """Has the approver asked, and waits in the calling thread for the end of the question, whoever brings it. From a thread that runs
+    an event loop one that awaits cannot be asked, and what other people say is not waited for."""
     if in_loop and _awaits(pending.approver):
         return
     # a grant may cover the call: then nobody is asked
     if pending.wait_asked():
         _ask_beside(pending, in_loop=in_loop)
-    pending.wait()
+    if not in_loop:
+        pending.wait()
 
 
 async def answer_async(pending: _native.Pending, sleep: _Sleep) -> None:
@@ -113,6 +118,8 @@ async def _until_over(pending: _native.Pending, asking: Coroutine[Any, Any, _Ans
 def _ask_beside(pending: _native.Pending, *, in_loop: bool) -> None:
     """Asks on a thread of its own, which nothing can end: the call does not wait for it, but for the end of its question."""
     interrupted: list[BaseException] = []
+    said = allocate_lock()
+    said.acquire()
 
     def ask() -> None:
         try:
@@ -120,12 +127,21 @@ def _ask_beside(pending: _native.Pending, *, in_loop: bool) -> None:
         except BaseException as error:
             interrupted.append(error)
             pending.leave()
+        finally:
+            said.release()
 
     try:
         start_new_thread(copy_context().run, (ask,))
     except RuntimeError:  # the interpreter ends, or has no thread left
         _answered(pending, in_loop=in_loop)
-    pending.wait()
+        said.release()
+    if in_loop:
+        while not said.acquire(timeout=_LOOK) and not pending.settled:
+            pass
+        if not interrupted:
+            pending.wait_asked()  # what becomes of the answer
+    else:
+        pending.wait()
     if interrupted:
         raise interrupted[0]
 
