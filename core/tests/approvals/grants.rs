@@ -52,6 +52,21 @@ fn a_grant_is_for_the_person_and_the_agent_it_was_given_for() {
 }
 
 #[test]
+fn a_grant_ends_when_its_file_is_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let guard = start(home.path());
+    let asking = ask(&guard, &args(400.0, "r"), &context());
+    let grant = Grant { when: None, count: Some(9), until: None };
+    asking.answer(person("ann"), Answer::Yes(Consent { edit: None, grant: Some(grant) }), None);
+    assert!(asking.waiting().wait(LONG));
+    let id = asking.approval().unwrap();
+    run(asking.resume(Ok(&args(400.0, "r")))).complete(Outcome::Success, &Captured::Nothing);
+    assert!(ask(&guard, &args(400.0, "r"), &context()).waiting().is_settled());
+    std::fs::remove_file(home.path().join("approvals").join(format!("{id}.json"))).unwrap();
+    assert!(!ask(&guard, &args(400.0, "r"), &context()).waiting().is_settled(), "people are asked again");
+}
+
+#[test]
 fn a_grant_beside_a_change_says_which_calls_it_is_for() {
     let home = tempfile::tempdir().unwrap();
     let guard = start(home.path());

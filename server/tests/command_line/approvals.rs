@@ -148,6 +148,8 @@ fn a_yes_can_change_the_call_and_cover_like_ones() {
         {"op": "add", "path": "/a~1b", "value": "x"},
     ]);
     assert_eq!((&answer["edit"], &answer["grant"]["count"]), (&patch, &3.into()));
+    let listed = approvals(directory.path(), &["list"]).stdout;
+    assert!(listed.contains("lets run 3 like calls, until 2"), "a grant in force is listed: {listed}");
     let shown = approvals(directory.path(), &["show", "1"]).stdout;
     for said in ["  grants      3 like calls, until 2", "  granted     3 like calls, until 2"] {
         assert!(shown.contains(said), "{said} in {shown}");

@@ -38,7 +38,7 @@ impl List {
         }
         for id in store.ids()? {
             match store.read(id) {
-                Ok(Some(approval)) if self.all || shown::state(&approval, now) == "pending" => found.push(approval),
+                Ok(Some(approval)) if self.all || shown::matters(&approval, now) => found.push(approval),
                 Ok(_) => {}
                 Err(error) => unreadable.push(error.message().to_owned()),
             }

@@ -93,6 +93,11 @@ pub(super) fn state(approval: &Approval, now: UnixNanos) -> &'static str {
     if approval.due(now).is_some() { State::Expired.as_str() } else { approval.state().as_str() }
 }
 
+/// Whether it waits for an answer, or lets like calls run that are not asked about.
+pub(super) fn matters(approval: &Approval, now: UnixNanos) -> bool {
+    state(approval, now) == "pending" || approval.grant(now).is_some()
+}
+
 /// One line: the id's beginning, the state, the tool, the time left, and why it is asked.
 pub(super) fn line(approval: &Approval, now: UnixNanos, console: &Console<'_>) -> String {
     let request = approval.request();
@@ -106,6 +111,9 @@ pub(super) fn line(approval: &Approval, now: UnixNanos, console: &Console<'_>) -
     };
     let when = if state == "pending" {
         format!("{} left", span(request.expires.0.0.saturating_sub(now.0)))
+    } else if let Some(grant) = approval.grant(now) {
+        let which = granted(&grant.as_one());
+        format!("lets run {} ({} used)", Plain::line(&which), approval.used())
     } else {
         format!("asked {} ago", span(now.0.saturating_sub(request.time.0.0)))
     };
