@@ -163,7 +163,8 @@ pub struct CallContext {
     /// The framework's tool-call id; `None` mints one.
     pub call_id: Option<Arc<str>>,
     /// Ids of the calls that the framework makes in one step with this one and would all make again: none that people are asked
-    /// about runs before all of them are answered.
+    /// about runs before all of them are answered. Only where whoever waits stops that step when it is told to hold
+    /// ([`Wait::is_held`](crate::approval::desk::Wait::is_held)): what is held ends for no other reason.
     pub turn: Option<Arc<[Arc<str>]>>,
     /// Canonical bytes of what `annotate` attached, recorded with the call.
     pub annotations: Option<Arc<[u8]>>,

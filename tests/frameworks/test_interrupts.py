@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import operator
+import threading
+import time
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import counterseal as cs
 import pytest
-from counterseal import _interrupting
+from counterseal import _interrupting, _native
 from langchain_core.messages import AIMessage
 from langchain_core.tools import StructuredTool, tool
 from langgraph.checkpoint.memory import InMemorySaver
@@ -40,12 +43,21 @@ def home(tmp_path: Path) -> Iterator[Path]:
     cs.close()
 
 
-def graph(node: Callable[[Any], Any], state: type = State) -> Any:
+def until(done: Callable[[], Any]) -> Any:
+    """Looks again and again, and fails where it never comes."""
+    end = time.monotonic() + 60
+    while not (found := done()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return found
+
+
+def graph(node: Callable[[Any], Any], state: type = State, *, resumable: bool = True) -> Any:
     building = StateGraph(state)
     building.add_node("node", node)
     building.add_edge(START, "node")
     building.add_edge("node", END)
-    return building.compile(checkpointer=InMemorySaver())
+    return building.compile(checkpointer=InMemorySaver() if resumable else None)
 
 
 def answered(stopped: dict[str, Any], decide: Callable[[dict[str, Any]], str]) -> Any:
@@ -237,6 +249,31 @@ def test_calls_of_a_turn_wait_for_each_other_across_processes(home: Path, asynch
         cs.configure(policy=POLICY, home=home, approval_mode="native")
     assert sorted(ran) == sorted(asked) == ["a", "b", "c"]
     assert [message.content for message in found["messages"][1:]] == ["paid a", "paid b", "paid c"]
+
+
+def test_a_turn_that_cannot_be_stopped_waits_for_each_of_its_calls_alone(home: Path) -> None:
+    ran: list[str] = []
+
+    @tool
+    def pay(to: str) -> str:
+        """Pays."""
+        ran.append(to)
+        return f"paid {to}"
+
+    program = graph(ToolNode([pay]), MessagesState, resumable=False)
+    calls = [{"name": "pay", "args": {"to": to}, "id": f"c-{to}"} for to in "ab"]
+    given = {"messages": [AIMessage("", tool_calls=calls)]}
+    found: list[dict[str, Any]] = []
+    context = contextvars.copy_context()
+    running = threading.Thread(target=lambda: found.append(context.run(program.invoke, given)), daemon=True)
+    running.start()
+    first, second = until(lambda: len(asked := list((home / "approvals").glob("*.json"))) == 2 and asked)
+    approve = ["counterseal", "approvals", "approve", "--yes", "--home", str(home)]
+    assert _native.command_line([*approve, first.stem]) == 0
+    until(lambda: ran)  # while the other one is not answered
+    assert _native.command_line([*approve, second.stem]) == 0
+    running.join(60)
+    assert [message.content for message in found[0]["messages"][1:]] == ["paid a", "paid b"]
 
 
 def test_a_permit_stops_the_graph_too(home: Path) -> None:

@@ -98,9 +98,11 @@ def answered(pending: _native.Pending, way: Way) -> Approved | Denied:
 def passed_by(pending: _native.Pending, way: Way) -> None:
     """Takes what the framework has of answers to a question that is over: the next stop of the step would be given one of them."""
     mine = [one for one in way.given if isinstance(one, dict) and one.get("id") == pending.approval]
+    # shown only where another call of the step took the answer, and the framework stops for the next
+    payload = _payload(pending, pending.approval or "") if mine else {}
     with _lock:
         while mine:
-            given = way.ask({})
+            given = way.ask(payload)
             if given is mine[-1]:
                 break
             _noted(pending, given)

@@ -43,7 +43,9 @@ def go_through_whole_turns(module: ModuleType) -> None:
     def _parse_input(self: Any, *args: Any, **kwargs: Any) -> Any:
         parsed = parse(self, *args, **kwargs)
         ids = [call.get("id") for call in parsed[0]]
-        current.set(Turn(ids) if len(ids) > 1 and all(isinstance(id, str) for id in ids) else None)
+        # one that cannot be stopped is gone through once, and each of its calls waits for its own answer
+        is_turn = len(ids) > 1 and all(isinstance(id, str) for id in ids) and _interrupt() is not None
+        current.set(Turn(ids) if is_turn else None)
         return parsed
 
     @functools.wraps(run_one)

@@ -74,7 +74,8 @@ impl Wait {
         Self { shared: Arc::new(Shared { turn, slot: Mutex::default(), settled: Condvar::new() }) }
     }
 
-    /// Whether people have answered, and it has to be asked once more: when all others of its turn are answered too.
+    /// Whether people have answered, and it has to be asked once more: when all others of its turn are answered too. Invariant: what
+    /// is held is never settled by an answer any more, so that whoever waits has to leave it.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.slot().held
